@@ -1,0 +1,1 @@
+"""Weir's streaming engine: exact windowed attention over sinks and recent tokens."""

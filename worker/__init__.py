@@ -1,0 +1,1 @@
+"""Weir's stream worker: Redis streams in, rolling transcripts and summaries out."""
