@@ -1,0 +1,64 @@
+-- One commit: outputs and progress move together or not at all.
+--
+-- KEYS: 1 state hash, 2 lease, 3 input stream, 4... output streams
+-- ARGV: 1 owner, 2 epoch, 3 lease in ms, 4 commit id,
+--       5 entry id and 6 commit count that the state must still have,
+--       7 number of names and values of the new checkpoint, then these,
+--       then per output: index into KEYS, maxlen (0: none), number of names and values, then these.
+-- Returns 'committed', 'repeated' (this very commit was made before; nothing is done again),
+-- or the reason of a refusal: 'epoch', 'checkpoint'.
+
+local state, lease, input = KEYS[1], KEYS[2], KEYS[3]
+local owner, epoch, lease_ms, commit_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+
+local known = redis.call('HMGET', state, 'epoch', 'commit_id', 'entry_id', 'num_commits')
+if known[2] == commit_id then return 'repeated' end
+if known[1] ~= epoch then return 'epoch' end
+if (known[3] or '0-0') ~= ARGV[5] or (known[4] or '0') ~= ARGV[6] then return 'checkpoint' end
+
+-- A script is not undone when a command in it fails: whatever can fail is found out first.
+for i = 4, #KEYS do
+  local kind = redis.call('TYPE', KEYS[i]).ok
+  if kind ~= 'none' and kind ~= 'stream' then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind .. ', it must be a stream')
+  end
+end
+
+local at = 7
+-- The next counted run of arguments; moves `at` behind it.
+local function take()
+  local first = at + 1
+  at = first + tonumber(ARGV[at])
+  return unpack(ARGV, first, at - 1)
+end
+
+local names = { take() }
+local checkpoint = {}
+for i = 1, #names, 2 do checkpoint[names[i]] = names[i + 1] end
+
+while ARGV[at] do
+  local key, maxlen = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
+  at = at + 2
+  if maxlen > 0 then
+    redis.call('XADD', key, 'MAXLEN', '~', maxlen, '*', take())
+  else
+    redis.call('XADD', key, '*', take())
+  end
+end
+redis.call('HSET', state, 'commit_id', commit_id, unpack(names))
+redis.call('SET', lease, owner, 'PX', lease_ms)
+
+-- The group is there to be looked at: XINFO GROUPS shows the lag. An input that was deleted is not
+-- made again; one that its publisher made anew counts its entries from nought.
+local info = redis.pcall('XINFO', 'STREAM', input)
+if info.err then return 'committed' end
+local stream = {}
+for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
+local entry_id = checkpoint['entry_id']
+local num_read = math.min(tonumber(checkpoint['entries_read']), stream['entries-added'])
+if entry_id == stream['last-generated-id'] then num_read = stream['entries-added'] end
+local set = redis.pcall('XGROUP', 'SETID', input, 'weir', entry_id, 'ENTRIESREAD', num_read)
+if set.err then
+  redis.pcall('XGROUP', 'CREATE', input, 'weir', entry_id, 'ENTRIESREAD', num_read)
+end
+return 'committed'

@@ -1,0 +1,228 @@
+"""All settings, read once from `WEIR_*` environment variables. Frozen, checked when made.
+
+Each field says in its description what it does; `--help` and the README's table are made from it.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from worker.entries import EntryLimits
+
+ENV_PREFIX = "WEIR_"
+
+
+def _redis_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise ValueError("must look like redis://127.0.0.1:6379/0 (rediss:// for TLS)")
+    if not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError("must end in a database number, as in redis://127.0.0.1:6379/0")
+    return url
+
+
+def _device(device: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise ValueError("must be cpu, cuda or cuda:N")
+    return device
+
+
+def _patterns(pattern: str) -> str:
+    if not all(part.strip() for part in pattern.split(",")):
+        raise ValueError("must be key patterns with commas between them, as in live:*,talk:*")
+    return pattern
+
+
+def _questions(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value or "{}")
+    except json.JSONDecodeError:
+        raise ValueError('must be a JSON object, as in {"todo": "Action items so far?"}') from None
+
+
+def _question_names(prompts: dict[str, str]) -> dict[str, str]:
+    for name, question in prompts.items():
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+            raise ValueError(f"the name {name!r} must be letters, digits, - and _ (at most 64)")
+        if not question.strip():
+            raise ValueError(f"{name!r} must have a question")
+    return prompts
+
+
+class Settings(BaseSettings):
+    """What a worker and the command line can be told."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Redis or Valkey server (7.0 or newer), as a URL",
+    )
+    redis_password: SecretStr | None = Field(
+        default=None, description="password of the server, if it is not in the URL"
+    )
+    redis_password_file: Path | None = Field(
+        default=None,
+        description="file with the password, such as a Docker secret; first line counts",
+    )
+    pattern: Annotated[str, AfterValidator(_patterns)] = Field(
+        default="live:*", description="which keys are streams: glob patterns, commas between them"
+    )
+    discover_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        description="how often new streams and streams without an owner are looked for",
+    )
+
+    model: str = Field(
+        default="bundled",
+        min_length=1,
+        description='"bundled", a local directory, or a Hugging Face id',
+    )
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        default="cpu", description="where the model runs: cpu, cuda or cuda:N"
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32", description="number format of weights, memory and arithmetic"
+    )
+    num_threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="CPU threads of the engine; unset: as many as there are cores",
+    )
+    num_sinks: int = Field(
+        default=4, ge=0, description="first tokens of a stream that stay visible"
+    )
+    num_recent: int = Field(
+        default=1020, ge=16, description="last tokens of a stream that are visible"
+    )
+    num_rows: int = Field(
+        default=48,
+        ge=2,
+        description="rows of window memory, reserved at the start; one per open session",
+    )
+    max_streams: int | None = Field(
+        default=None, ge=1, description="streams of one worker; unset: two thirds of the rows"
+    )
+    max_chunk: int = Field(default=256, ge=1, description="tokens of one stream in one step")
+    max_step_tokens: int = Field(
+        default=1024, ge=1, description="tokens of all streams in one step"
+    )
+
+    lease_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        description="after how long without a sign of life a stream may be taken over",
+    )
+    block_seconds: float = Field(
+        default=0.2, gt=0, le=60, description="how long an idle worker waits for entries at a time"
+    )
+    read_count: int = Field(default=64, ge=1, description="entries of one stream in one read")
+    max_entry_bytes: int = Field(
+        default=65536, ge=64, description="larger entries are rejected (names and values together)"
+    )
+
+    snapshot_dir: Path = Field(
+        default=Path(".cache/snapshots"), description="where sessions are saved for a quick restart"
+    )
+    snapshot_seconds: float = Field(
+        default=60.0, gt=0, description="save a session this often at most"
+    )
+    snapshot_entries: int = Field(
+        default=200,
+        ge=1,
+        description="save a session when this many entries came since the last save",
+    )
+
+    restore: Literal["auto", "off"] = Field(
+        default="auto",
+        description="capitals and punctuation for text that has neither (auto), or not (off)",
+    )
+    summary_tokens: int = Field(
+        default=512, ge=1, description="a summary is due after this many tokens"
+    )
+    summary_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="a summary is due after this long, if there is something new",
+    )
+    summary_max_tokens: int = Field(default=128, ge=1, description="longest summary, in tokens")
+    prompts: Annotated[
+        dict[str, str], NoDecode, BeforeValidator(_questions), AfterValidator(_question_names)
+    ] = Field(
+        default={}, description='rolling questions of your own, as JSON: {"name": "question"}'
+    )
+
+    transcript_maxlen: int | None = Field(
+        default=None, ge=1, description="keep about this many transcript entries; unset: all"
+    )
+    summary_maxlen: int | None = Field(
+        default=None, ge=1, description="keep about this many summaries; unset: all"
+    )
+    memory_maxlen: int = Field(
+        default=1000, ge=1, description="keep about this many memory entries"
+    )
+
+    metrics_host: str = Field(default="127.0.0.1", description="address of /metrics and /healthz")
+    metrics_port: int = Field(
+        default=9464,
+        ge=0,
+        le=65535,
+        description="port of /metrics and /healthz; 0: no metrics server",
+    )
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.pattern.split(","))
+
+    @property
+    def entry_limits(self) -> EntryLimits:
+        return EntryLimits(max_bytes=self.max_entry_bytes)
+
+    @property
+    def num_streams(self) -> int:
+        """Streams of one worker; the other rows are for summaries and answers in the making."""
+        most = max(1, self.num_rows - 1)
+        return min(self.max_streams or max(1, self.num_rows * 2 // 3), most)
+
+    @property
+    def broker_url(self) -> str:
+        """`redis_url` with the password in it. Not for logs: they get `redis_url`."""
+        password = self._password()
+        parts = urlsplit(self.redis_url)
+        if password is None or parts.password:
+            return self.redis_url
+        user_and_host = f"{parts.username or ''}:{quote(password, safe='')}@"
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=user_and_host + host))
+
+    def _password(self) -> str | None:
+        if self.redis_password is not None:
+            return self.redis_password.get_secret_value()
+        if self.redis_password_file is None:
+            return None
+        return self.redis_password_file.read_text(encoding="utf-8").split("\n", 1)[0].strip()
+
+
+def load_settings() -> Settings:
+    """The settings of this process' environment. Raises pydantic's ValidationError."""
+    return Settings()
+
+
+def settings_error_line(error: ValidationError) -> str:
+    """One line: the variable, its value, and what would be valid. For the first thing wrong."""
+    first = error.errors(include_url=False)[0]
+    name = ENV_PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    return f"{name}={_shown(name, first['input'])}: {reason}"
+
+
+def _shown(name: str, value: object) -> str:
+    return "***" if "PASSWORD" in name and "FILE" not in name else repr(value)
