@@ -1,0 +1,114 @@
+"""Exact attention over rows of the KV store, for every block of a step.
+
+Letters: H query heads = KV key-value heads x G, N tokens of the step, B sessions of a block,
+C tokens of each, P = B * KV, M = G * C, T keys = slots read in place + new tokens beside them.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from engine.hook import LayerCall
+from engine.kv_store import KVStore
+from engine.plan import Block, Writes
+from engine.rotary import Rotary
+
+
+class StepAttention:
+    """Attends for one step: writes keys and values to the store and reads them from it."""
+
+    def __init__(self, store: KVStore, blocks: Sequence[Block], rotaries: Sequence[Rotary]) -> None:
+        self._store = store
+        self._blocks = blocks
+        self._rotaries = rotaries
+
+    def __call__(self, call: LayerCall, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        keys, values = self._store.keys[call.layer], self._store.values[call.layer]
+        output = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
+        for block in self._blocks:
+            _write(block.writes_before, keys, key)
+            _write(block.writes_before, values, value)
+            queries = _queries_of(block, query, num_kv_heads=key.shape[0]) * call.scaling
+            scores = _scores(queries, _pieces(block, keys, key))
+            self._rescore_sinks(call.layer, block, queries, scores)
+            weights = _weigh(call, block, scores).to(query.dtype)
+            answers = _mix(weights, _pieces(block, values, value))
+            output[block.tokens] = _in_packed_order(answers)
+            _write(block.writes_after, keys, key)
+            _write(block.writes_after, values, value)
+        return output
+
+    def _rescore_sinks(self, layer: int, block: Block, queries: Tensor, scores: Tensor) -> None:
+        """Score the sinks with queries that are turned back to where the window ends."""
+        rotary = self._rotaries[layer]
+        if block.turns is None or rotary.width == 0:
+            return
+        cos, sin = (angle[:, None, None] for angle in block.angles(rotary, block.turns))
+        sinks = slice(0, block.num_sink_slots)
+        keys = self._store.keys[layer][block.rows, :, sinks].flatten(0, 1)
+        again = _scores(rotary.turn(queries, cos, sin), [keys])
+        if block.is_sink is not None:
+            again = torch.where(block.is_sink[:, None, None, None], again, scores[..., sinks])
+        scores[..., sinks] = again
+
+
+def _write(writes: Writes | None, store: Tensor, fresh: Tensor) -> None:
+    if writes is not None:
+        store[writes.rows, :, writes.slots] = fresh[:, writes.tokens].transpose(0, 1)
+
+
+def _queries_of(block: Block, query: Tensor, num_kv_heads: int) -> Tensor:
+    """(H, N, D) -> (B, KV, G, C, D), a view."""
+    num_heads, _, head_dim = query.shape
+    shape = (num_kv_heads, num_heads // num_kv_heads, block.num_sessions, block.num_tokens)
+    return query[:, block.tokens].view(*shape, head_dim).permute(2, 0, 1, 3, 4)
+
+
+def _in_packed_order(answers: Tensor) -> Tensor:
+    """(B, KV, G, C, D) -> (B * C, H, D)."""
+    return answers.permute(0, 3, 1, 2, 4).flatten(2, 3).flatten(0, 1)
+
+
+def _pieces(block: Block, store: Tensor, fresh: Tensor) -> list[Tensor]:
+    """What the queries see, (P, keys, D) each: the rows in place, and new tokens beside them."""
+    rows = store[block.rows, :, : block.num_slots].flatten(0, 1)
+    return [piece for piece in (rows, fresh[:, block.beside]) if piece.shape[1]]
+
+
+def _scores(queries: Tensor, pieces: Sequence[Tensor]) -> Tensor:
+    """(B, KV, G, C, T) float32: the pieces' scores side by side."""
+    flat = queries.flatten(2, 3).flatten(0, 1)
+    scores = flat.new_empty(*flat.shape[:2], sum(keys.shape[1] for keys in pieces))
+    start = 0
+    for keys in pieces:
+        stop = start + keys.shape[1]
+        torch.bmm(flat, keys.transpose(1, 2), out=scores[..., start:stop])
+        start = stop
+    return scores.float().view(*queries.shape[:-1], -1)
+
+
+def _weigh(call: LayerCall, block: Block, scores: Tensor) -> Tensor:
+    """Softmax over the last of (B, KV, G, C, T); changes `scores`."""
+    if call.softcap is not None:
+        scores.div_(call.softcap).tanh_().mul_(call.softcap)
+    mask = block.mask(call.sliding_window)
+    if mask is not None:
+        scores += mask[:, None, None]
+    weights = torch.softmax(scores, dim=-1)
+    if call.sink_logits is None:
+        return weights
+    # A learned sink is one more term in the denominator: its share goes nowhere.
+    total = torch.logsumexp(scores, dim=-1)
+    learned = call.sink_logits.float().view(1, *scores.shape[1:3], 1)
+    return weights * torch.sigmoid(total - learned).unsqueeze(-1)
+
+
+def _mix(weights: Tensor, pieces: Sequence[Tensor]) -> Tensor:
+    """The values, weighted: (B, KV, G, C, D)."""
+    flat = weights.flatten(2, 3).flatten(0, 1)
+    shares = torch.split(flat, [values.shape[1] for values in pieces], dim=-1)
+    answers = torch.bmm(shares[0], pieces[0])
+    for share, values in zip(shares[1:], pieces[1:], strict=True):
+        answers.baddbmm_(share, values)
+    return answers.view(*weights.shape[:-1], -1)

@@ -1,0 +1,58 @@
+"""The engine's settings: frozen, made once, checked when made."""
+
+from dataclasses import dataclass
+
+from engine.errors import ConfigError
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """What to load and how much memory to give it, for good.
+
+    model            "bundled", a local directory, or a model id of the hub
+    num_sinks        first tokens of a stream that stay visible for ever
+    num_recent       last tokens that are visible, the newest included
+    num_rows         sessions alive at once, forks included
+    max_chunk        tokens of one session in one step
+    max_step_tokens  tokens of all sessions in one step
+    """
+
+    model: str
+    num_sinks: int = 4
+    num_recent: int = 1020
+    num_rows: int = 48
+    max_chunk: int = 256
+    max_step_tokens: int = 1024
+    dtype: str = "float32"
+    device: str = "cpu"
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        self._require(bool(self.model), "model", '"bundled", a directory or a hub id')
+        self._require(self.num_sinks >= 0, "num_sinks", "0 or more")
+        for name in ("num_recent", "num_rows", "max_chunk"):
+            self._require(getattr(self, name) >= 1, name, "1 or more")
+        # One token for every session fits in a step, so that nobody starves.
+        self._require(
+            self.max_step_tokens >= self.num_rows,
+            "max_step_tokens",
+            f"num_rows ({self.num_rows}) or more",
+        )
+        self._require(self.dtype in DTYPES, "dtype", " or ".join(DTYPES))
+        self._require(_is_device(self.device), "device", '"cpu", "cuda" or "cuda:N"')
+        self._require(
+            self.num_threads is None or self.num_threads >= 1, "num_threads", "1 or more, or None"
+        )
+
+    def _require(self, holds: bool, name: str, valid: str) -> None:
+        if not holds:
+            raise ConfigError(f"{name}={getattr(self, name)!r} is not valid: use {valid}.")
+
+
+def _is_device(device: str) -> bool:
+    kind, _, index = device.partition(":")
+    if kind == "cuda":
+        return device == "cuda" or index.isdecimal()
+    return device == "cpu"

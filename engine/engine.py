@@ -1,0 +1,179 @@
+"""The engine: many sessions, one model, one batched forward pass a step, level memory.
+
+Start reading at `step`. Everything else opens, feeds, copies and closes sessions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from engine import snapshot
+from engine.config import EngineConfig
+from engine.errors import ConfigError
+from engine.generation import GenerateRequest
+from engine.model import StreamingModel, load, source_of
+from engine.plan import lay_out
+from engine.rows import Rows
+from engine.sampler import sample
+from engine.scheduler import Scheduler, Segment
+from engine.session import Session
+from engine.stats import MemoryReport, StepReport
+from engine.text import Tokenizer
+from engine.window import Window
+
+# Positions up to here cost a float32 angle at most 2**-11 radians of rounding.
+LARGEST_POSITION = 8192
+
+
+class Engine:
+    """One model and one fixed store of rows; a session owns a row from open to close."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        model: StreamingModel,
+        tokenizer: Tokenizer,
+        *,
+        position_limit: int | None = None,
+    ) -> None:
+        """`position_limit`: past it a session's base moves, and its recent keys are turned once."""
+        self.config = config
+        self.model = model
+        self.tokenizer = tokenizer
+        self.window = Window(config.num_sinks, config.num_recent)
+        self.position_limit = position_limit or max(LARGEST_POSITION, 8 * self.window.size)
+        self.position_limit = max(self.position_limit, 2 * self.window.size + config.max_chunk)
+        self._scheduler = Scheduler(config.max_chunk, config.max_step_tokens)
+        self._rows = Rows(config.num_rows)
+        self._store = model.new_store(config.num_rows, self.window.size)
+
+    @classmethod
+    def load(cls, config: EngineConfig) -> Engine:
+        """ModelRefused says why a model cannot stream or could not be loaded."""
+        if config.num_threads is not None:
+            torch.set_num_threads(config.num_threads)
+        model = load(config)
+        return cls(config, model, Tokenizer.load(source_of(config)))
+
+    def step(self) -> StepReport:
+        """Compute the next tokens of every session that has some, and sample where wanted."""
+        started = time.perf_counter()
+        segments = self._scheduler.plan()
+        if not segments:
+            return StepReport()
+        slid_out_before = sum(segment.session.num_slid_out for segment in segments)
+        logits = self._forward(segments)
+        self._advance(segments)
+        sampled = self._sample(segments, logits)
+        return StepReport(
+            num_tokens=sum(segment.num_tokens for segment in segments),
+            num_sessions=len(segments),
+            num_generated=len(sampled),
+            seconds=time.perf_counter() - started,
+            finished=tuple(session for session in sampled if not session.is_generating),
+            num_slid_out=sum(s.session.num_slid_out for s in segments) - slid_out_before,
+        )
+
+    def _forward(self, segments: Sequence[Segment]) -> Tensor:
+        for segment in segments:
+            self._keep_positions_small(segment)
+        plan = lay_out(segments, self.model.device)
+        return self.model.forward(plan, self._store)
+
+    def _keep_positions_small(self, segment: Segment) -> None:
+        session = segment.session
+        moved = session.rebase(segment.num_tokens, self.position_limit)
+        if moved:
+            ring = slice(session.window.num_sinks, session.window.size)
+            self._store.turn_keys_back(session.row, ring, moved, self.model.rotaries)
+
+    def _advance(self, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            segment.session.advance(segment.num_tokens)
+
+    def _sample(self, segments: Sequence[Segment], logits: Tensor) -> list[Session]:
+        sessions = [segment.session for segment in segments if segment.wants_logits]
+        generations = [session.generation for session in sessions if session.generation]
+        for session, token_id in zip(sessions, sample(logits, generations), strict=True):
+            session.accept(token_id)
+        return sessions
+
+    @property
+    def has_work(self) -> bool:
+        return self._scheduler.has_work
+
+    @property
+    def num_free_rows(self) -> int:
+        return self._rows.num_free
+
+    def open(self, *, prefix: Sequence[int] = (), start: int = 0) -> Session:
+        """A new session, fed with `prefix`, all of which stays visible for ever.
+
+        The row is the same for a longer prefix than num_sinks: there is less room for recent
+        tokens. `start` is the number of the first token in the session's counters. NoFreeRow.
+        """
+        session = Session(self._rows.take(), self._window_for(prefix), start=start)
+        self._scheduler.add(session)
+        session.feed(prefix)
+        return session
+
+    def _window_for(self, prefix: Sequence[int]) -> Window:
+        num_sinks = max(self.window.num_sinks, len(prefix))
+        if num_sinks >= self.window.size:
+            raise ConfigError(
+                f"A prefix of {len(prefix)} tokens leaves no room in a window of "
+                f"{self.window.size}: set num_recent higher."
+            )
+        return Window(num_sinks, self.window.size - num_sinks)
+
+    def feed(self, session: Session, token_ids: Sequence[int]) -> None:
+        """Accept tokens; later steps compute them."""
+        session.feed(token_ids)
+
+    def generate(self, session: Session, prompt: Sequence[int], request: GenerateRequest) -> None:
+        """Feed `prompt`, then decode. The last token of the output stays pending, like any fed."""
+        session.generate(prompt, request)
+
+    def fork(self, session: Session) -> Session:
+        """A copy of what has been computed so far, without the pending tokens. NoFreeRow."""
+        copy = session.copy_to(self._rows.take())
+        self._store.copy_row(session.row, copy.row)
+        self._scheduler.add(copy)
+        return copy
+
+    def close(self, session: Session) -> None:
+        """Free the row. Closing twice is harmless."""
+        if session.is_closed:
+            return
+        session.is_closed = True
+        self._scheduler.remove(session)
+        self._rows.give_back(session.row)
+
+    def save(self, session: Session, path: str | Path) -> None:
+        """Write all that is needed to continue `session`; it must have nothing pending."""
+        snapshot.save(session, self._store, self.model, Path(path))
+
+    def restore(self, path: str | Path) -> Session:
+        """Open the session saved at `path`. SnapshotError names the reason; NoFreeRow."""
+        saved = snapshot.load(Path(path), self.model, self.window.size)
+        session = saved.session(self._rows.take())
+        self._store.write_row(session.row, saved.tensors)
+        self._scheduler.add(session)
+        return session
+
+    def memory(self) -> MemoryReport:
+        return MemoryReport(
+            bytes_per_row=self._store.bytes_per_row,
+            kv_bytes_total=self._store.num_bytes,
+            rows_in_use=self.config.num_rows - self._rows.num_free,
+            rows_free=self._rows.num_free,
+        )
+
+    def check_integrity(self) -> None:
+        """AssertionError if rows and sessions do not add up."""
+        self._rows.check_integrity([session.row for session in self._scheduler.sessions])

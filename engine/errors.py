@@ -1,0 +1,28 @@
+"""Everything the engine can say no with.
+
+EngineError
+  ConfigError     a setting is wrong; the message names it, its value and what is valid
+  ModelRefused    this model cannot stream, and why; or it could not be loaded
+  NoFreeRow       every row is in use: close a session, or configure more rows
+  SnapshotError   a saved session cannot be continued here, and why
+"""
+
+
+class EngineError(Exception):
+    """Base of all errors that the engine raises on purpose."""
+
+
+class ConfigError(EngineError):
+    """A setting is wrong: its name, its value and what would be valid."""
+
+
+class ModelRefused(EngineError):
+    """A model that cannot be loaded, or that the engine could not stream exactly."""
+
+
+class NoFreeRow(EngineError):
+    """Every row of the KV store belongs to a live session."""
+
+
+class SnapshotError(EngineError):
+    """A snapshot is torn, or belongs to another model or window."""

@@ -1,0 +1,71 @@
+"""The seam with transformers: its models call `attend` here, whoever is attending answers.
+
+The plan of a step cannot travel through the model as keyword arguments (StableLM and Nemotron
+drop them), so it is kept here, per thread, for the time of one forward pass.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from transformers import AttentionInterface
+
+IMPLEMENTATION = "weir"
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """What a layer says about itself beside its tensors."""
+
+    layer: int
+    scaling: float
+    sliding_window: int | None = None
+    softcap: float | None = None
+    sink_logits: Tensor | None = None  # (heads,): one more term in the softmax's denominator
+
+
+class Attend(Protocol):
+    def __call__(self, call: LayerCall, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """query (H, N, D), key and value (KV, N, D) of one packed step -> (N, H, D)."""
+
+
+_active = threading.local()
+
+
+@contextmanager
+def attending(attend: Attend) -> Iterator[None]:
+    """Within this block, every attention layer of this thread calls `attend`."""
+    _active.attend = attend
+    try:
+        yield
+    finally:
+        _active.attend = None
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    call = LayerCall(
+        layer=int(module.layer_idx),  # type: ignore[arg-type]
+        scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
+        sliding_window=sliding_window,
+        softcap=softcap,
+        sink_logits=s_aux,
+    )
+    attend: Attend = _active.attend
+    return attend(call, query[0], key[0], value[0]).unsqueeze(0), None
+
+
+AttentionInterface.register(IMPLEMENTATION, _attention)

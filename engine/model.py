@@ -1,0 +1,149 @@
+"""The one file that knows how transformers loads a model and runs it.
+
+What a model must be is learned by watching it (probe.py) and checked before it is used: a few
+tokens through the engine's own path against the model's own attention.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from engine.attention import StepAttention
+from engine.config import EngineConfig
+from engine.errors import ModelRefused
+from engine.hook import IMPLEMENTATION, attending
+from engine.kv_store import KVStore
+from engine.plan import StepPlan
+from engine.probe import probe_layers
+
+BUNDLED = Path(__file__).parent / "bundled"
+WHAT_WORKS = (
+    "Decoder-only models with rotary positions work: Llama, Mistral, Qwen2, Qwen3, Gemma, Phi, "
+    "GPT-NeoX (Pythia), OLMo, StableLM, SmolLM3, Granite, Cohere, StarCoder2, GLM, gpt-oss."
+)
+# Rotation that changes with the length of the text, so that stored keys would become wrong.
+LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
+# Where and by what a model was saved does not change what it computes.
+NOT_THE_MODEL = ("_name_or_path", "transformers_version")
+SAMPLED_NUMBERS = 256
+
+
+class StreamingModel:
+    """A causal language model whose attention reads rows of a KV store."""
+
+    def __init__(self, hf: PreTrainedModel) -> None:
+        """`hf` must have the engine's attention; ModelRefused names what cannot stream."""
+        with _refusal(hf.config.model_type):
+            _refuse_by_config(hf.config)
+            num_layers = hf.config.get_text_config().num_hidden_layers
+            self.shapes, self.rotaries = probe_layers(hf, num_layers)
+        self.hf = hf
+        self.dtype: torch.dtype = hf.dtype
+        self.device: torch.device = hf.device
+        self.vocab_size: int = hf.config.get_text_config().vocab_size
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Tells models apart: the configuration, and a few numbers of every weight."""
+        config = {k: v for k, v in self.hf.config.to_dict().items() if k not in NOT_THE_MODEL}
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
+        for name, weight in self.hf.named_parameters():
+            digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+            few = weight.detach().flatten()[:: 1 + weight.numel() // SAMPLED_NUMBERS]
+            digest.update(few.double().cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def new_store(self, num_rows: int, num_slots: int) -> KVStore:
+        return KVStore(self.shapes, num_rows, num_slots, self.dtype, self.device)
+
+    @torch.inference_mode()
+    def forward(self, plan: StepPlan, store: KVStore) -> Tensor:
+        """Compute a step: its keys and values go to `store`; (wanted, vocab) logits come back."""
+        inputs: dict[str, Any] = {
+            "input_ids": plan.input_ids,
+            "position_ids": plan.position_ids,
+            "use_cache": False,
+        }
+        with attending(StepAttention(store, plan.blocks, self.rotaries)):
+            if plan.logits_at.numel() == 0:
+                self.hf.base_model(**inputs)
+                return torch.empty(0, self.vocab_size, device=self.device)
+            logits: Tensor = self.hf(**inputs, logits_to_keep=plan.logits_at).logits[0]
+            return logits
+
+
+def source_of(config: EngineConfig) -> str:
+    """A directory or a hub id."""
+    return str(BUNDLED) if config.model == "bundled" else config.model
+
+
+def load(config: EngineConfig) -> StreamingModel:
+    """Load weights in safetensors, never code; every failure is one ModelRefused."""
+    source = source_of(config)
+    with _refusal(config.model):
+        hf_config = _explained(AutoConfig.from_pretrained, source)
+        _refuse_by_config(hf_config)
+        hf = _explained(
+            AutoModelForCausalLM.from_pretrained,
+            source,
+            config=hf_config,
+            dtype=getattr(torch, config.dtype),
+            attn_implementation=IMPLEMENTATION,
+            use_safetensors=True,
+        )
+        model: PreTrainedModel = hf.to(config.device).eval()
+    return StreamingModel(model)
+
+
+@contextmanager
+def own_attention(hf: PreTrainedModel, implementation: str = "eager") -> Iterator[None]:
+    """Within this block the model attends as `implementation` does."""
+    before = hf.config._attn_implementation
+    hf.set_attn_implementation(implementation)
+    try:
+        yield
+    finally:
+        hf.set_attn_implementation(before)
+
+
+@contextmanager
+def _refusal(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ModelRefused as refused:
+        if WHAT_WORKS in str(refused):
+            raise
+        raise ModelRefused(f"{name} cannot stream: {refused}. {WHAT_WORKS}") from refused
+
+
+def _explained(load_part: Any, source: str, **options: Any) -> Any:
+    """Turn the many ways in which loading fails into one line."""
+    try:
+        return load_part(source, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        line = " ".join(str(error).split())
+        raise ModelRefused(f"it could not be loaded ({line[:300]})") from error
+
+
+def _refuse_by_config(config: Any) -> None:
+    """What the configuration alone rules out, with the reason a user understands."""
+    text = config.get_text_config()
+    if config.is_encoder_decoder:
+        raise ModelRefused("it is an encoder-decoder")
+    if getattr(text, "kv_lora_rank", None) is not None:
+        raise ModelRefused("it uses multi-head latent attention")
+    ropes = getattr(text, "rope_parameters", None) or {}
+    nested = [rope for rope in ropes.values() if isinstance(rope, dict)] or [ropes]
+    for rope in nested:
+        if rope.get("rope_type") in LENGTH_DEPENDENT_ROPE:
+            raise ModelRefused(f"its {rope['rope_type']} rope changes with the length of the text")

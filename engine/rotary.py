@@ -1,0 +1,50 @@
+"""Turning queries and keys by a number of positions, exactly as the model's own rotation would."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Layout = Literal["halves", "interleaved"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rotary:
+    """How one layer turns the first `width` numbers of a head; width 0 is a layer without rope.
+
+    Pair i turns by position * inv_freq[i]. "halves" pairs number i with number i + width / 2
+    (Llama), "interleaved" pairs number 2i with number 2i + 1 (Cohere, GLM).
+    """
+
+    inv_freq: Tensor  # (width / 2,) float32
+    layout: Layout = "halves"
+
+    @property
+    def width(self) -> int:
+        return 2 * self.inv_freq.numel()
+
+    def angles(self, turns: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of `turns` positions, float32: (..., width / 2) each."""
+        radians = turns.double().unsqueeze(-1) * self.inv_freq.double()
+        return radians.cos().float(), radians.sin().float()
+
+    def turn(self, heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Turn (..., head_dim) in float32 and return it in its own dtype.
+
+        A pure rotation: whatever scaling the model put into its keys and queries stays as it is.
+        """
+        turned = heads.float()
+        first, second = self._pairs(turned)
+        pieces = (first * cos - second * sin, second * cos + first * sin)
+        if self.layout == "interleaved":
+            rotated = torch.stack(pieces, dim=-1).flatten(-2)
+        else:
+            rotated = torch.cat(pieces, dim=-1)
+        return torch.cat((rotated, turned[..., self.width :]), dim=-1).to(heads.dtype)
+
+    def _pairs(self, heads: Tensor) -> tuple[Tensor, Tensor]:
+        if self.layout == "interleaved":
+            return heads[..., 0 : self.width : 2], heads[..., 1 : self.width : 2]
+        half = self.width // 2
+        return heads[..., :half], heads[..., half : self.width]

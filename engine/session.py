@@ -1,0 +1,111 @@
+"""One stream of tokens and the row it owns. Integers only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.errors import EngineError
+from engine.generation import GenerateRequest, Generation
+from engine.window import Window
+
+
+class Session:
+    """Tokens accepted, tokens computed, and what is being generated.
+
+    Tokens are numbered from 0 inside the session; `start` is only added to the counters that
+    outsiders read. The model is given position `token - base`, which stays small: see `rebase`.
+    """
+
+    def __init__(self, row: int, window: Window, *, start: int = 0) -> None:
+        self.row = row
+        self.window = window
+        self.start = start
+        self.base = 0
+        self.length = 0
+        self.pending: list[int] = []
+        self.generation: Generation | None = None
+        self.is_closed = False
+
+    @property
+    def num_seen(self) -> int:
+        """Tokens accepted, computed or not, generated ones included; counts from `start`."""
+        return self.num_computed + len(self.pending)
+
+    @property
+    def num_computed(self) -> int:
+        """Tokens whose keys and values are in the row, or have been; counts from `start`."""
+        return self.start + self.length
+
+    @property
+    def num_pending(self) -> int:
+        return len(self.pending)
+
+    @property
+    def num_slid_out(self) -> int:
+        """Tokens that were in the window and are not any more."""
+        return self.window.num_slid_out(self.length)
+
+    @property
+    def window_fill(self) -> int:
+        return self.window.fill(self.length)
+
+    @property
+    def generated(self) -> list[int]:
+        """Output of the current or last generation."""
+        return self.generation.token_ids if self.generation else []
+
+    @property
+    def is_generating(self) -> bool:
+        return self.generation is not None and self.generation.finish_reason is None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """ "stop", "length" or "constraint"; None while generating, or before the first time."""
+        return self.generation.finish_reason if self.generation else None
+
+    def feed(self, token_ids: Sequence[int]) -> None:
+        self._require_open()
+        if self.is_generating:
+            raise EngineError("The session is generating: feed it when it has finished, or a fork.")
+        self.pending.extend(token_ids)
+
+    def generate(self, prompt: Sequence[int], request: GenerateRequest) -> None:
+        self.feed(prompt)
+        if not self.pending:
+            raise EngineError("Nothing to continue from: give a prompt of at least one token.")
+        self.generation = Generation(request)
+
+    def advance(self, num_tokens: int) -> None:
+        """`num_tokens` pending tokens have been computed."""
+        del self.pending[:num_tokens]
+        self.length += num_tokens
+
+    def accept(self, token_id: int) -> None:
+        """A token has been sampled: it is pending like any other, unless it ends the text."""
+        if self.generation is None:
+            raise EngineError("The session is not generating.")
+        if self.generation.accept(token_id):
+            self.pending.append(token_id)
+
+    def copy_to(self, row: int) -> Session:
+        """The same past in another row, nothing pending."""
+        self._require_open()
+        copy = Session(row, self.window, start=self.start)
+        copy.base, copy.length = self.base, self.length
+        return copy
+
+    def rebase(self, num_tokens: int, position_limit: int) -> int:
+        """Move `base` if the next `num_tokens` would pass `position_limit`; return how far.
+
+        After a move the next token stands where a window that has just filled up would put it, so
+        that the keys in the ring keep positions >= 0.
+        """
+        if self.length + num_tokens - self.base <= position_limit:
+            return 0
+        move = self.length - (self.window.size - 1) - self.base
+        self.base += move
+        return move
+
+    def _require_open(self) -> None:
+        if self.is_closed:
+            raise EngineError("The session is closed.")

@@ -1,0 +1,75 @@
+"""Text to token ids and back, and the chat template around a user's text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from engine.errors import ModelRefused
+
+# Stands for the user's text while the template is rendered around it.
+PLACE = "WEIRPLACEOFTHEUSERSTEXT"
+
+
+@dataclass(frozen=True)
+class ChatParts:
+    """The chat template, cut where the user's text goes.
+
+    prefix  begin of sequence and the header of the user's turn
+    suffix  end of the user's turn and the header of the assistant's
+    """
+
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+
+
+class Tokenizer:
+    """A fast tokenizer that never reads a special token out of somebody's text."""
+
+    def __init__(self, hf: PreTrainedTokenizerFast) -> None:
+        self.hf = hf
+        self.vocab_size: int = len(hf)
+        self.eos_ids = frozenset() if hf.eos_token_id is None else frozenset({hf.eos_token_id})
+
+    @classmethod
+    def load(cls, source: str | Path) -> Tokenizer:
+        try:
+            hf = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            line = " ".join(str(error).split())
+            raise ModelRefused(f"{source} has no usable tokenizer ({line[:300]}).") from error
+        if not isinstance(hf, PreTrainedTokenizerFast):
+            raise ModelRefused(f"{source} has no fast tokenizer (tokenizer.json).")
+        return cls(hf)
+
+    def encode(self, text: str) -> list[int]:
+        """Plain text: "<|im_end|>" in it becomes the letters it is written with."""
+        encoded = self.hf(text, add_special_tokens=False, split_special_tokens=True)
+        ids: list[int] = encoded["input_ids"]
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(
+            self.hf.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
+
+    def chat_parts(self) -> ChatParts:
+        """Without a chat template: begin of sequence, if there is one, and a line break after."""
+        if self.hf.chat_template is None:
+            bos = self.hf.bos_token_id
+            return ChatParts(() if bos is None else (bos,), tuple(self.encode("\n")))
+        turn = [{"role": "user", "content": PLACE}]
+        rendered = str(
+            self.hf.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        )
+        before, found, after = rendered.partition(PLACE)
+        if not found:
+            raise ModelRefused("The chat template drops or changes the user's text.")
+        return ChatParts(self._encode_template(before), self._encode_template(after))
+
+    def _encode_template(self, text: str) -> tuple[int, ...]:
+        """Text of the template itself, whose special tokens are meant as such."""
+        return tuple(self.hf(text, add_special_tokens=False)["input_ids"])

@@ -1,0 +1,9 @@
+"""Engine tests run on one thread: tiny tensors gain nothing from more."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,95 @@
+"""Tiny random models of the families that stream, with weights large enough to matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+
+VOCAB_SIZE = 97
+SIZES: dict[str, Any] = {
+    "vocab_size": VOCAB_SIZE,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 10_000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+YARN_ROPE = {
+    "rope_type": "yarn",
+    "rope_theta": 10_000.0,
+    "factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
+
+def _config(model_type: str, **changes: Any) -> Callable[[], PretrainedConfig]:
+    return lambda: AutoConfig.for_model(model_type, **{**SIZES, **changes})
+
+
+MIXED_LAYERS = ["sliding_attention", "full_attention"]
+MOE = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
+
+FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
+    "llama": _config("llama"),
+    "llama-llama3-rope": _config("llama", rope_parameters=LLAMA3_ROPE),
+    "llama-yarn-rope": _config("llama", rope_parameters=YARN_ROPE),
+    "llama-one-kv-head": _config("llama", num_key_value_heads=1),
+    "mistral": _config("mistral", sliding_window=None),
+    "mistral-wide-own-window": _config("mistral", sliding_window=200),
+    "mistral-narrow-own-window": _config("mistral", sliding_window=7),
+    "mixtral": _config("mixtral", **MOE),
+    "qwen2": _config("qwen2"),
+    "qwen3": _config("qwen3", head_dim=8),
+    "phi": _config("phi", partial_rotary_factor=0.5),
+    "phi3": _config("phi3"),
+    "gemma": _config("gemma", head_dim=16),
+    "gemma2": _config("gemma2", head_dim=16, sliding_window=9, layer_types=MIXED_LAYERS),
+    "gemma3": _config("gemma3_text", head_dim=16, sliding_window=9, layer_types=MIXED_LAYERS),
+    "gpt-neox": _config("gpt_neox", rotary_pct=0.25),
+    "stablelm": _config("stablelm", partial_rotary_factor=0.25),
+    "olmo": _config("olmo"),
+    "olmo2": _config("olmo2"),
+    "smollm3": _config("smollm3", no_rope_layers=[1, 0]),
+    "granite": _config("granite", logits_scaling=2.0),
+    "cohere": _config("cohere"),
+    "cohere2": _config("cohere2", sliding_window=9, layer_types=MIXED_LAYERS),
+    "gpt-oss": _config("gpt_oss", head_dim=16, sliding_window=9, layer_types=MIXED_LAYERS, **MOE),
+    "starcoder2": _config("starcoder2", sliding_window=None),
+    "nemotron": _config("nemotron"),
+    "glm": _config("glm", head_dim=16),
+    "exaone4": _config("exaone4", sliding_window=9, layer_types=MIXED_LAYERS),
+    "ernie4_5": _config("ernie4_5"),
+}
+
+
+def tiny(family: str, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
+    """A random model whose attention is far from uniform: differences of place show in logits."""
+    return tiny_of(FAMILIES[family](), dtype, seed)
+
+
+def tiny_of(
+    config: PretrainedConfig, dtype: torch.dtype = torch.float32, seed: int = 0
+) -> PreTrainedModel:
+    transformers.set_seed(seed)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.normal_(std=2.0 * weight.shape[-1] ** -0.5)
+    return model.to(dtype).eval()
