@@ -17,7 +17,6 @@ from engine.config import EngineConfig
 from engine.errors import ConfigError
 from engine.generation import GenerateRequest
 from engine.model import StreamingModel, load, source_of
-from engine.plan import lay_out
 from engine.rows import Rows
 from engine.sampler import sample
 from engine.scheduler import Scheduler, Segment
@@ -26,28 +25,15 @@ from engine.stats import MemoryReport, StepReport
 from engine.text import Tokenizer
 from engine.window import Window
 
-# Positions up to here cost a float32 angle at most 2**-11 radians of rounding.
-LARGEST_POSITION = 8192
-
 
 class Engine:
     """One model and one fixed store of rows; a session owns a row from open to close."""
 
-    def __init__(
-        self,
-        config: EngineConfig,
-        model: StreamingModel,
-        tokenizer: Tokenizer,
-        *,
-        position_limit: int | None = None,
-    ) -> None:
-        """`position_limit`: past it a session's base moves, and its recent keys are turned once."""
+    def __init__(self, config: EngineConfig, model: StreamingModel, tokenizer: Tokenizer) -> None:
         self.config = config
         self.model = model
         self.tokenizer = tokenizer
         self.window = Window(config.num_sinks, config.num_recent)
-        self.position_limit = position_limit or max(LARGEST_POSITION, 8 * self.window.size)
-        self.position_limit = max(self.position_limit, 2 * self.window.size + config.max_chunk)
         self._scheduler = Scheduler(config.max_chunk, config.max_step_tokens)
         self._rows = Rows(config.num_rows)
         self._store = model.new_store(config.num_rows, self.window.size)
@@ -67,7 +53,7 @@ class Engine:
         if not segments:
             return StepReport()
         slid_out_before = sum(segment.session.num_slid_out for segment in segments)
-        logits = self._forward(segments)
+        logits = self.model.compute(segments, self._store)
         self._advance(segments)
         sampled = self._sample(segments, logits)
         return StepReport(
@@ -78,19 +64,6 @@ class Engine:
             finished=tuple(session for session in sampled if not session.is_generating),
             num_slid_out=sum(s.session.num_slid_out for s in segments) - slid_out_before,
         )
-
-    def _forward(self, segments: Sequence[Segment]) -> Tensor:
-        for segment in segments:
-            self._keep_positions_small(segment)
-        plan = lay_out(segments, self.model.device)
-        return self.model.forward(plan, self._store)
-
-    def _keep_positions_small(self, segment: Segment) -> None:
-        session = segment.session
-        moved = session.rebase(segment.num_tokens, self.position_limit)
-        if moved:
-            ring = slice(session.window.num_sinks, session.window.size)
-            self._store.turn_keys_back(session.row, ring, moved, self.model.rotaries)
 
     def _advance(self, segments: Sequence[Segment]) -> None:
         for segment in segments:

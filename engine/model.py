@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,10 @@ from engine.config import EngineConfig
 from engine.errors import ModelRefused
 from engine.hook import IMPLEMENTATION, attending
 from engine.kv_store import KVStore
-from engine.plan import StepPlan
+from engine.plan import StepPlan, lay_out
 from engine.probe import probe_layers
+from engine.scheduler import Segment
+from engine.selfcheck import check_against_own_attention
 
 BUNDLED = Path(__file__).parent / "bundled"
 WHAT_WORKS = (
@@ -51,6 +53,8 @@ class StreamingModel:
         self.dtype: torch.dtype = hf.dtype
         self.device: torch.device = hf.device
         self.vocab_size: int = hf.config.get_text_config().vocab_size
+        with _refusal(hf.config.model_type):
+            check_against_own_attention(self)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,8 +71,30 @@ class StreamingModel:
         return KVStore(self.shapes, num_rows, num_slots, self.dtype, self.device)
 
     @torch.inference_mode()
-    def forward(self, plan: StepPlan, store: KVStore) -> Tensor:
-        """Compute a step: its keys and values go to `store`; (wanted, vocab) logits come back."""
+    def compute(
+        self, segments: Sequence[Segment], store: KVStore, *, all_logits: bool = False
+    ) -> Tensor:
+        """Keys and values of `segments` go to `store`; (wanted, vocab) logits come back."""
+        for segment in segments:
+            self._keep_positions_small(segment, store)
+        return self._forward(lay_out(segments, self.device, all_logits=all_logits), store)
+
+    @torch.inference_mode()
+    def dense_logits(self, token_ids: Sequence[int]) -> Tensor:
+        """(T, vocab) float32 by the model's own causal attention, without any store."""
+        with own_attention(self.hf):
+            inputs = torch.tensor([token_ids], device=self.device)
+            logits: Tensor = self.hf(input_ids=inputs, use_cache=False).logits[0]
+            return logits.float()
+
+    def _keep_positions_small(self, segment: Segment, store: KVStore) -> None:
+        session = segment.session
+        moved = session.rebase(segment.num_tokens)
+        if moved:
+            ring = slice(session.window.num_sinks, session.window.size)
+            store.turn_keys_back(session.row, ring, moved, self.rotaries)
+
+    def _forward(self, plan: StepPlan, store: KVStore) -> Tensor:
         inputs: dict[str, Any] = {
             "input_ids": plan.input_ids,
             "position_ids": plan.position_ids,

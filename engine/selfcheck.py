@@ -1,0 +1,45 @@
+"""Before a model is used: does the engine's path give what the model's own attention gives?
+
+A few tokens, fewer than the window holds, so that dense attention is the right answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from engine.errors import ModelRefused
+from engine.stream import LoneStream
+from engine.window import Window
+
+if TYPE_CHECKING:
+    from engine.model import StreamingModel
+
+WINDOW = Window(num_sinks=4, num_recent=28)
+WAYS = {
+    "all tokens at once": (24,),
+    "tokens in pieces, from the store": (1, 6, 2, 15),
+}
+# Error relative to the logits' spread, of the median token: half precision may send single tokens
+# to other experts, but a wrong attention is wrong by about 1 nearly everywhere.
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.2, torch.float16: 0.2}
+
+
+def check_against_own_attention(model: StreamingModel) -> None:
+    """ModelRefused if the engine's logits are not the model's."""
+    token_ids = [(7 * i + 3) % model.vocab_size for i in range(24)]
+    own = model.dense_logits(token_ids)
+    for way, sizes in WAYS.items():
+        stream = LoneStream(model, WINDOW)
+        pieces = torch.split(torch.tensor(token_ids), list(sizes))
+        streamed = torch.cat([stream.feed(piece.tolist()) for piece in pieces])
+        error = _median_error(streamed, own)
+        if not error <= TOLERANCE[model.dtype]:
+            raise ModelRefused(f"with {way}, its logits are off by {error:.1%}")
+
+
+def _median_error(streamed: Tensor, own: Tensor) -> float:
+    spread = (own - own.mean(dim=-1, keepdim=True)).norm(dim=-1)
+    return float(((streamed - own).norm(dim=-1) / spread).median())

@@ -1,0 +1,34 @@
+"""One session without an engine: every token's logits, for checks and for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from engine.scheduler import Segment
+from engine.session import Session
+from engine.window import Window
+
+if TYPE_CHECKING:
+    from engine.model import StreamingModel
+
+
+class LoneStream:
+    """A store of one row and the session that owns it."""
+
+    def __init__(
+        self, model: StreamingModel, window: Window, *, position_limit: int | None = None
+    ) -> None:
+        self.model = model
+        self.session = Session(0, window, position_limit=position_limit)
+        self.store = model.new_store(1, window.size)
+
+    def feed(self, token_ids: Sequence[int]) -> Tensor:
+        """Compute `token_ids` as one chunk: (C, vocab) float32."""
+        segment = Segment(self.session, self.session.length, tuple(token_ids), wants_logits=False)
+        logits = self.model.compute([segment], self.store, all_logits=True)
+        self.session.feed(token_ids)
+        self.session.advance(len(token_ids))
+        return logits.float()
