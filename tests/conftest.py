@@ -1,0 +1,63 @@
+"""What every test can have: a real server, and a clean database on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+# Before anything imports torch: tests share few cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+for _name in [name for name in os.environ if name.startswith("WEIR_")]:
+    del os.environ[_name]
+
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+from redis import Redis  # noqa: E402
+
+from worker.config import Settings  # noqa: E402
+from worker.connection import connect  # noqa: E402
+from worker.embedded import EmbeddedServer  # noqa: E402
+
+# A shared machine stalls now and then; how long an example takes is never what a test is about.
+settings.register_profile(
+    "weir", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("weir")
+
+_MUST_EXPIRE = (":lease", ":requested", ":published")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[EmbeddedServer]:
+    """One server for the whole run. Tests that stop a server start one of their own."""
+    with EmbeddedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def weir_settings(redis_server: EmbeddedServer) -> Settings:
+    """Settings that point at the test server; `model_copy(update=...)` changes some."""
+    return Settings(redis_url=redis_server.url, metrics_port=0)
+
+
+@pytest.fixture
+def redis(weir_settings: Settings) -> Iterator[Redis]:
+    """A client as the worker has it (bytes), on an empty database.
+
+    Afterwards: whatever should die by itself must have a time to live.
+    """
+    with connect(weir_settings) as client:
+        client.flushall()
+        yield client
+        keys = [
+            key for key in client.scan_iter(match="weir:*") if key.decode().endswith(_MUST_EXPIRE)
+        ]
+        immortal = [key for key in keys if client.pttl(key) == -1]
+    assert not immortal, f"no time to live: {immortal}"
+
+
+@pytest.fixture
+def redis_text(redis: Redis, weir_settings: Settings) -> Iterator[Redis]:
+    """A second client on the same database that answers in str, for looking at outputs."""
+    with Redis.from_url(weir_settings.redis_url, decode_responses=True, protocol=2) as client:
+        yield client
