@@ -7,13 +7,14 @@ hash (`epoch`, `commit_id`) belong to the lease and to the commit.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from redis import Redis
 
 from worker.keys import stream_keys
 
-Status = Literal["live", "closed"]
+# parked: given back with nothing unread and nothing unsummarised; needs no owner until text comes.
+Status = Literal["live", "parked", "closed"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Checkpoint:
         return cls(
             entry_id=fields["entry_id"],
             entries_read=int(fields["entries_read"]),
-            status="closed" if fields["status"] == "closed" else "live",
+            status=cast(Status, fields["status"]),
             tokens_seen=int(fields["tokens_seen"]),
             snapshot=fields["snapshot"],
             snapshot_entry_id=fields["snapshot_entry_id"],

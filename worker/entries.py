@@ -23,6 +23,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 _KNOWN = frozenset(
     {b"text", b"speaker", b"start", b"end", b"segment", b"final", b"lang", b"end_of_stream"}
 )
+REJECTIONS = ("no_text", "not_utf8", "too_big", "wrong_type", "trimmed")
 _MAX_SHOWN_CHARS = 80
 _MAX_REPUBLISHED_CHARS = 2048
 
@@ -68,11 +69,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Rejected:
-    """An entry that cannot be read, and why."""
+    """An entry that cannot be read, and why: `kind` is one of REJECTIONS, `reason` a sentence."""
 
     id: str
     reason: str
     fields: dict[bytes, bytes]
+    kind: str = "wrong_type"
 
     def republished(self) -> dict[str, str]:
         """What goes to the `:rejected` stream; `raw` is JSON, cut to a bound if it is longer."""
@@ -90,6 +92,10 @@ def id_order(entry_id: str) -> tuple[int, int]:
 class _Unreadable(Exception):
     """Says why an entry is rejected; never leaves this file."""
 
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
 
 def parse_entry(
     entry_id: str, fields: Mapping[bytes, bytes], limits: EntryLimits
@@ -98,15 +104,16 @@ def parse_entry(
     try:
         _check_size(fields, limits)
         return _parse(entry_id, fields)
-    except _Unreadable as reason:
-        return Rejected(entry_id, str(reason), dict(fields))
+    except _Unreadable as error:
+        return Rejected(entry_id, str(error), dict(fields), error.kind)
 
 
 def _parse(entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
     end_of_stream = _flag(fields, b"end_of_stream", default=False)
     text = _text(fields, b"text")
     if text is None and not end_of_stream:
-        raise _Unreadable(f"no text: the field is {'empty' if b'text' in fields else 'missing'}")
+        is_empty = b"text" in fields
+        raise _Unreadable("no_text", f"no text: the field is {'empty' if is_empty else 'missing'}")
     return Entry(
         id=entry_id,
         text=text or "",
@@ -124,9 +131,13 @@ def _parse(entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
 def _check_size(fields: Mapping[bytes, bytes], limits: EntryLimits) -> None:
     num_bytes = sum(len(name) + len(value) for name, value in fields.items())
     if num_bytes > limits.max_bytes:
-        raise _Unreadable(f"too big: {num_bytes} bytes, at most {limits.max_bytes} are read")
+        raise _Unreadable(
+            "too_big", f"too big: {num_bytes} bytes, at most {limits.max_bytes} are read"
+        )
     if len(fields) > limits.max_fields:
-        raise _Unreadable(f"too many fields: {len(fields)}, at most {limits.max_fields} are read")
+        raise _Unreadable(
+            "too_big", f"too many fields: {len(fields)}, at most {limits.max_fields} are read"
+        )
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
@@ -134,7 +145,9 @@ def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
     try:
         text = fields.get(name, b"").decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Unreadable(f"{name.decode()} is not UTF-8 (byte {error.start})") from None
+        raise _Unreadable(
+            "not_utf8", f"{name.decode()} is not UTF-8 (byte {error.start})"
+        ) from None
     return text.translate(_CLEAN).strip() or None
 
 
@@ -144,7 +157,9 @@ def _time(fields: Mapping[bytes, bytes], name: bytes) -> float | None:
         return None
     seconds = float(text) if _DECIMAL.fullmatch(text) else math.nan
     if not math.isfinite(seconds):
-        raise _Unreadable(f"{name.decode()}={_short(text)} is not a number of seconds")
+        raise _Unreadable(
+            "wrong_type", f"{name.decode()}={_short(text)} is not a number of seconds"
+        )
     return seconds
 
 
@@ -156,7 +171,7 @@ def _flag(fields: Mapping[bytes, bytes], name: bytes, *, default: bool) -> bool:
         return True
     if text.lower() in _FALSE:
         return False
-    raise _Unreadable(f"{name.decode()}={_short(text)} is not 0, 1, true or false")
+    raise _Unreadable("wrong_type", f"{name.decode()}={_short(text)} is not 0, 1, true or false")
 
 
 def _short(text: str) -> str:

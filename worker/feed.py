@@ -1,0 +1,91 @@
+"""The published lines of one stream on their way into its window.
+
+Invariant: positions count tokens from the start of the stream; `published` is the position after
+the last line given here, `session.num_seen` the position up to which tokens were fed, and the lines
+between the two are waiting here in order. What a line adds is a function of the published
+transcript alone, so after a crash the same lines give the same tokens at the same positions.
+
+Pure: no torch, no Redis.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Line:
+    """One transcript entry: `entry` is the id of the input entry that it came from."""
+
+    entry: str
+    tokens: Sequence[int]
+
+
+def line_text(fields: Mapping[str, str]) -> str:
+    """What the transcript entry with these fields adds to the running text."""
+    text = fields["text"]
+    if not text:
+        return ""
+    if fields.get("continues"):
+        return f" {text}"
+    speaker = fields.get("speaker")
+    return f"\n{speaker}: {text}" if speaker else f"\n{text}"
+
+
+class Feed:
+    """`position` is where the first line given here begins."""
+
+    def __init__(self, position: int):
+        self.published = position
+        self._waiting: deque[Line] = deque()
+        self._num_taken = 0  # tokens of the first waiting line that were fed already
+        self._ends: deque[tuple[str, int]] = deque()  # (entry, position after it), oldest first
+
+    def publish(self, line: Line) -> None:
+        self.remember(line)
+        if line.tokens:
+            self._waiting.append(line)
+
+    def remember(self, line: Line) -> None:
+        """Counts a line that the session has already seen (it came back with a snapshot)."""
+        self.published += len(line.tokens)
+        if line.tokens:
+            self._ends.append((line.entry, self.published))
+
+    def take(self, room: int) -> list[int]:
+        """The next tokens to feed, at most `room`."""
+        tokens: list[int] = []
+        while self._waiting and len(tokens) < room:
+            line = self._waiting[0]
+            part = line.tokens[self._num_taken : self._num_taken + room - len(tokens)]
+            tokens += part
+            self._num_taken += len(part)
+            if self._num_taken == len(line.tokens):
+                self._waiting.popleft()
+                self._num_taken = 0
+        return tokens
+
+    @property
+    def num_waiting(self) -> int:
+        return sum(len(line.tokens) for line in self._waiting) - self._num_taken
+
+    @property
+    def is_between_lines(self) -> bool:
+        """Whether no line is fed in part, so that a snapshot may be taken."""
+        return self._num_taken == 0
+
+    def entry_at(self, position: int) -> str:
+        """The entry whose line holds the token at `position` (not forgotten, already published)."""
+        return next(entry for entry, end in self._ends if position < end)
+
+    def forget(self, covered: int) -> None:
+        """Drops what is known of lines that end at or before `covered`."""
+        while self._ends and self._ends[0][1] <= covered:
+            self._ends.popleft()
+
+    def check_integrity(self) -> None:
+        ends = [end for _, end in self._ends]
+        assert ends == sorted(set(ends)), "line ends must grow"  # noqa: S101
+        assert not ends or ends[-1] == self.published, "the last end is `published`"  # noqa: S101

@@ -1,0 +1,98 @@
+"""What all streams of one worker share: the engine, the views' tools and the settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from engine import Engine, EngineConfig, Session
+from worker.cadence import Cadence
+from worker.config import Settings
+from worker.metrics import Metrics
+from worker.views.instructions import Instructions, instructions_for
+from worker.views.restore import Restorer
+from worker.views.summary import Summariser
+
+BUNDLED_LANGUAGES = frozenset({"en"})
+
+
+@dataclass(frozen=True)
+class Kit:
+    """restorer: None if raw text is to be published as it came."""
+
+    engine: Engine
+    settings: Settings
+    metrics: Metrics
+    instructions: Instructions
+    summariser: Summariser
+    cadence: Cadence
+    restorer: Restorer | None
+    clock: Callable[[], float]  # seconds, monotonic
+
+    @classmethod
+    def make(
+        cls,
+        engine: Engine,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Kit:
+        """Raises ValueError if the window is too small for summaries."""
+        instructions = instructions_for(engine.config.model)
+        summariser = Summariser(engine, instructions, max_tokens=settings.summary_max_tokens)
+        languages = BUNDLED_LANGUAGES if engine.config.model == "bundled" else None
+        return cls(
+            engine=engine,
+            settings=settings,
+            metrics=metrics,
+            instructions=instructions,
+            summariser=summariser,
+            cadence=Cadence(
+                num_recent=_num_rolling(engine),
+                num_reserved=summariser.num_reserved,
+                num_tokens=settings.summary_tokens,
+                num_seconds=settings.summary_seconds,
+            ),
+            restorer=None
+            if settings.restore == "off"
+            else Restorer(
+                engine,
+                instructions,
+                languages,
+                clock=clock,
+                took=partial(metrics.view, "transcript"),
+            ),
+            clock=clock,
+        )
+
+    def open_session(self, *, start: int = 0) -> Session:
+        """A row that knows the chat's opening and nothing else. Raises engine.NoFreeRow."""
+        return self.engine.open(prefix=self.engine.tokenizer.chat_parts().prefix, start=start)
+
+    def tokens(self, text: str) -> list[int]:
+        return self.engine.tokenizer.encode(text)
+
+
+def engine_config(settings: Settings) -> EngineConfig:
+    """Raises engine.ConfigError."""
+    return EngineConfig(
+        model=settings.model,
+        num_sinks=settings.num_sinks,
+        num_recent=settings.num_recent,
+        num_rows=settings.num_rows,
+        max_chunk=settings.max_chunk,
+        max_step_tokens=settings.max_step_tokens,
+        dtype=settings.dtype,
+        device=settings.device,
+        num_threads=settings.num_threads,
+    )
+
+
+def _num_rolling(engine: Engine) -> int:
+    """A chat's opening longer than the sinks stays too, at the cost of recent tokens."""
+    num_prefix = len(engine.tokenizer.chat_parts().prefix)
+    config = engine.config
+    return config.num_sinks + config.num_recent - max(config.num_sinks, num_prefix)

@@ -1,0 +1,131 @@
+"""Which streams are this worker's: taken with a lease, kept by renewing it, given back in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from redis import Redis
+from redis.exceptions import ConnectionError, TimeoutError
+
+from engine import NoFreeRow
+from worker.committer import Committer, StaleOwner
+from worker.kit import Kit
+from worker.lease import Leases
+from worker.recovery import open_stream
+from worker.snapshots import Snapshots
+from worker.stream import LiveStream
+
+log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 10.0  # a stream that has been quiet this long may lose its row to another
+
+
+class Ownership:
+    """`streams` holds exactly the streams whose lease this worker has, as far as it knows."""
+
+    def __init__(self, kit: Kit, redis: Redis, *, owner: str):
+        settings = kit.settings
+        self.streams: dict[str, LiveStream] = {}
+        self._kit = kit
+        self._redis = redis
+        self._leases = Leases(redis, owner, lease_seconds=settings.lease_seconds)
+        self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
+        self._snapshots = Snapshots(settings.snapshot_dir)
+        self._renewed_at = kit.clock()
+
+    def adopt(self, name: str) -> None:
+        """Takes the stream up where its last owner left it, if there is room and it is free."""
+        if name in self.streams:
+            return
+        if len(self.streams) >= self._kit.settings.num_streams and not self._make_room():
+            log.debug("%s: no room here; the reconciler will ask again", name)
+            return
+        lease = self._leases.acquire(name)
+        if lease is None:
+            return
+        started = time.perf_counter()
+        try:
+            self.streams[name] = open_stream(self._kit, self._redis, self._snapshots, lease)
+        except NoFreeRow:
+            self._leases.release(lease)
+            return
+        self._kit.metrics.adopted(time.perf_counter() - started)
+        log.info("%s: owned, epoch %d", name, lease.epoch)
+
+    def release(self, name: str) -> None:
+        if name in self.streams:
+            self.streams[name].is_leaving = True
+
+    def commit(self) -> None:
+        """One commit for each stream that has news; a stream that was lost is dropped."""
+        for stream in list(self.streams.values()):
+            self._commit(stream)
+
+    def tend(self) -> None:
+        """What is due by the clock: snapshots, streams that are over, leases."""
+        for stream in list(self.streams.values()):
+            stream.save(self._snapshots)
+            if stream.is_closed:
+                self._give_back(stream, "it has ended")
+            elif stream.is_leaving:
+                self.let_go(stream)
+        now = self._kit.clock()
+        if now - self._renewed_at >= self._kit.settings.lease_seconds / 3:
+            self._renewed_at = now
+            self._renew()
+
+    def let_go(self, stream: LiveStream) -> None:
+        """Saves the session and gives the stream back, for any worker to take up."""
+        stream.save(self._snapshots, last_chance=True)
+        if stream.is_quiet:
+            stream.outbox.advance(status="parked")
+        if self._commit(stream):
+            self._give_back(stream, "given back")
+
+    def leave(self, stream: LiveStream) -> None:
+        """`let_go`, at the end of a process: without Redis the lease runs out by itself."""
+        try:
+            self.let_go(stream)
+        except (ConnectionError, TimeoutError) as error:
+            log.warning("%s: left without a last commit: %s", stream.name, error)
+            self._drop(stream)
+
+    def _commit(self, stream: LiveStream) -> bool:
+        """Whether the stream is still ours and has nothing left to commit."""
+        started = time.perf_counter()
+        try:
+            while commit := stream.commit(self._committer):
+                self._kit.metrics.committed(time.perf_counter() - started, commit.num_entries)
+                if commit.after.snapshot != commit.before.snapshot:
+                    self._snapshots.keep_only(commit.after.snapshot, stream.outbox.lease)
+        except StaleOwner as error:
+            self._kit.metrics.commit_refused()
+            log.warning("%s: dropped: %s", stream.name, error)
+            self._drop(stream)
+            return False
+        return True
+
+    def _make_room(self) -> bool:
+        """Lets the stream go that has been quiet for longest, if that is long enough."""
+        quiet = [stream for stream in self.streams.values() if stream.is_quiet]
+        longest = min(quiet, key=lambda stream: stream.active_at, default=None)
+        if longest is None or self._kit.clock() - longest.active_at < QUIET_SECONDS:
+            return False
+        self.let_go(longest)
+        return True
+
+    def _renew(self) -> None:
+        for stream in list(self.streams.values()):
+            if not self._leases.renew(stream.outbox.lease):
+                log.warning("%s: dropped: another worker has taken it over", stream.name)
+                self._drop(stream)
+
+    def _give_back(self, stream: LiveStream, why: str) -> None:
+        self._leases.release(stream.outbox.lease)
+        log.info("%s: %s", stream.name, why)
+        self._drop(stream)
+
+    def _drop(self, stream: LiveStream) -> None:
+        del self.streams[stream.name]
+        stream.close()

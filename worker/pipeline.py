@@ -1,0 +1,128 @@
+"""The whole story of a worker, on one screen: read -> take in -> step -> take out -> commit.
+
+One thread calls `run_once` again and again and owns everything here; `adopt`, `release` and `wake`
+are for the others. Whatever a round was doing when its process died, Redis has either all of a
+commit or nothing of it, and the next owner goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import threading
+import uuid
+from functools import partial
+
+from redis import Redis
+
+from engine import Engine, StepReport
+from worker.config import Settings
+from worker.connection import connect, connect_blocking
+from worker.kit import Kit, engine_config
+from worker.lag import Lag
+from worker.metrics import Metrics
+from worker.ownership import Ownership
+from worker.source import Source
+from worker.stream import LiveStream
+
+MAX_CLOSING_STEPS = 64
+
+
+class Pipeline:
+    """The streams that this worker owns, and the engine that reads them."""
+
+    def __init__(self, kit: Kit, redis: Redis, source: Source, *, owner: str):
+        self.wake = threading.Event()
+        self._kit = kit
+        self._engine = kit.engine
+        self._source = source
+        self._owned = Ownership(kit, redis, owner=owner)
+        self._lag = Lag(redis, kit.metrics)
+        self._orders: queue.SimpleQueue[partial[None]] = queue.SimpleQueue()
+
+    @classmethod
+    def open(cls, settings: Settings, metrics: Metrics) -> Pipeline:
+        """Loads the engine. Raises engine.EngineError and ValueError, each with what to do."""
+        config = engine_config(settings)
+        metrics.describe(model=config.model, device=config.device, dtype=config.dtype)
+        kit = Kit.make(Engine.load(config), settings, metrics)
+        source = Source(connect_blocking(settings, settings.block_seconds), settings.entry_limits)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        return cls(kit, connect(settings), source, owner=owner)
+
+    # ---- for any thread
+
+    def adopt(self, stream: str) -> None:
+        """Take the stream soon, if there is room and nobody owns it."""
+        self._order(partial(self._owned.adopt, stream))
+
+    def release(self, stream: str) -> None:
+        """Give the stream back soon, if it is owned here."""
+        self._order(partial(self._owned.release, stream))
+
+    def _order(self, order: partial[None]) -> None:
+        self._orders.put(order)
+        self.wake.set()
+
+    # ---- for the engine's thread
+
+    def run_once(self) -> bool:
+        """One round; False if there is nothing to do until somebody adopts a stream.
+
+        Raises redis' connection errors: nothing is lost, call again.
+        """
+        self._obey()
+        self._read()
+        for stream in self._streams:
+            stream.take_in()
+        report = self._engine.step()
+        for stream in self._streams:
+            stream.take_out()
+        self._owned.commit()
+        self._owned.tend()
+        self._report(report)
+        return bool(self._streams)
+
+    def close(self) -> None:
+        """Computes what was fed, saves and commits it, and gives every stream back."""
+        for _ in range(MAX_CLOSING_STEPS):
+            if not any(stream.session.num_pending for stream in self._streams):
+                break
+            self._engine.step()
+        for stream in self._streams:
+            self._owned.leave(stream)
+
+    @property
+    def _streams(self) -> list[LiveStream]:
+        return list(self._owned.streams.values())
+
+    def _obey(self) -> None:
+        while not self._orders.empty():
+            self._orders.get()()
+
+    def _read(self) -> None:
+        """Entries and requests of every stream that has room; waits only if all is quiet."""
+        streams, settings = self._owned.streams, self._kit.settings
+        if not streams:
+            return
+        is_idle = not self._engine.has_work and not any(s.has_work for s in streams.values())
+        arrivals = self._source.read(
+            {name: s.inbox.read_id for name, s in streams.items() if s.wants_entries},
+            {name: s.inbox.request_read_id for name, s in streams.items()},
+            count=settings.read_count,
+            block_seconds=settings.block_seconds if is_idle else 0.0,
+        )
+        missed = self._source.count_missed(
+            {name: streams[name].inbox.num_read for name in arrivals.entries}, arrivals
+        )
+        for name, entries in arrivals.entries.items():
+            streams[name].inbox.arrive(entries, num_missed=missed.get(name, 0))
+        for name, requests in arrivals.requests.items():
+            streams[name].inbox.arrive_requests(requests)
+
+    def _report(self, report: StepReport) -> None:
+        metrics = self._kit.metrics
+        metrics.step(report)
+        metrics.memory(self._engine.memory())
+        self._lag.report(self._streams, self._kit.clock())

@@ -1,0 +1,143 @@
+"""How an owner takes a stream up where the last one left it.
+
+The committed transcript is the record of what belongs in the window. A snapshot saves the time of
+computing it again; without one, the last window's worth of the transcript is fed again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from engine import Session, SnapshotError
+from worker.checkpoint import Checkpoint
+from worker.feed import Feed, Line, line_text
+from worker.keys import stream_keys
+from worker.kit import Kit
+from worker.lease import Lease
+from worker.outbox import Outbox
+from worker.snapshots import Snapshots
+from worker.stream import LiveStream
+
+log = logging.getLogger(__name__)
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class PlacedLine:
+    """A published line and the position of its first token."""
+
+    line: Line
+    start: int
+
+
+def open_stream(kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease) -> LiveStream:
+    """Raises engine.NoFreeRow and redis' connection errors; no row is taken then."""
+    outbox = Outbox(lease, Checkpoint.load(redis, lease.stream))
+    is_new = outbox.checkpoint.status == "closed" or "summary" not in outbox.checkpoint.views
+    outbox.advance(status="live")
+    if is_new:
+        return _begin(kit, outbox)
+    lines = BackwardReader(kit, redis, stream_keys(lease.stream).transcript, outbox.checkpoint)
+    session = _saved_session(kit, snapshots, outbox.checkpoint)
+    if session is not None:
+        resumed = _resume(kit, outbox, session, lines)
+        if resumed is not None:
+            return resumed
+        log.warning("%s: its snapshot does not fit its transcript", lease.stream)
+        kit.engine.close(session)
+    return _rebuild(kit, outbox, lines)
+
+
+def _begin(kit: Kit, outbox: Outbox) -> LiveStream:
+    """A stream's first life, or the next one of a stream that was closed and goes on."""
+    session = kit.open_session(start=outbox.checkpoint.tokens_seen)
+    views = {"summary": {"covered": session.num_seen}}
+    outbox.advance(tokens_seen=session.num_seen, snapshot="", views=views)
+    return LiveStream(kit, outbox, session, Feed(session.num_seen))
+
+
+def _saved_session(kit: Kit, snapshots: Snapshots, checkpoint: Checkpoint) -> Session | None:
+    if not checkpoint.snapshot:
+        return None
+    try:
+        return snapshots.load(kit.engine, checkpoint.snapshot)
+    except SnapshotError as error:
+        log.warning("a window is rebuilt from its transcript: %s", error)
+        return None
+
+
+def _resume(
+    kit: Kit, outbox: Outbox, session: Session, reader: BackwardReader
+) -> LiveStream | None:
+    """With the saved window; None when it does not stand between two lines of the transcript."""
+    covered: int = outbox.checkpoint.views["summary"]["covered"]
+    lines = reader.since(min(covered, session.num_seen))
+    starts = {placed.start for placed in lines} | {outbox.checkpoint.tokens_seen}
+    if session.num_seen not in starts:
+        return None
+    feed = Feed(min(starts, default=session.num_seen))
+    for placed in lines:
+        if placed.start < session.num_seen:
+            feed.remember(placed.line)
+        else:
+            feed.publish(placed.line)
+    return LiveStream(kit, outbox, session, feed)
+
+
+def _rebuild(kit: Kit, outbox: Outbox, reader: BackwardReader) -> LiveStream:
+    """From the transcript alone: the last window of it, and all that no summary has covered."""
+    checkpoint = outbox.checkpoint
+    covered: int = checkpoint.views["summary"]["covered"]
+    lines = reader.since(min(covered, checkpoint.tokens_seen - kit.engine.config.num_recent))
+    begin = lines[0].start if lines else checkpoint.tokens_seen
+    num_prefix = len(kit.engine.tokenizer.chat_parts().prefix)
+    session = kit.open_session(start=max(0, begin - num_prefix))
+    feed = Feed(session.num_seen)
+    for placed in lines:
+        feed.publish(placed.line)
+    # Positions move when another tokenizer counts the same text; what is uncovered stays so.
+    shifted = max(session.num_seen, min(covered + session.num_seen - begin, feed.published))
+    if covered < begin:
+        log.warning("%s: %d tokens were trimmed unsummarised", reader.key, begin - covered)
+    summary = checkpoint.views["summary"] | {"covered": shifted}
+    outbox.advance(tokens_seen=feed.published, views={**checkpoint.views, "summary": summary})
+    return LiveStream(kit, outbox, session, feed)
+
+
+class BackwardReader:
+    """The end of a transcript, read backward as far as needed and no further."""
+
+    def __init__(self, kit: Kit, redis: Redis, key: str, checkpoint: Checkpoint):
+        self.key = key
+        self._kit = kit
+        self._redis = redis
+        self._end = checkpoint.tokens_seen
+
+    def since(self, position: int) -> list[PlacedLine]:
+        """The lines that hold every token from `position` on (or all there are), oldest first."""
+        lines: list[PlacedLine] = []
+        start, before = self._end, "+"
+        while start > position:
+            batch: Any = self._redis.xrevrange(self.key, before, "-", count=BATCH)
+            for output_id, raw in batch:
+                line = self._line({_text(name): _text(value) for name, value in raw.items()})
+                before = f"({_text(output_id)}"
+                start -= len(line.tokens)
+                lines.append(PlacedLine(line, start))
+                if start <= position:
+                    break
+            if len(batch) < BATCH:
+                break
+        return lines[::-1]
+
+    def _line(self, fields: dict[str, str]) -> Line:
+        return Line(fields["entry"], self._kit.tokens(line_text(fields)))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value

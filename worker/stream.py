@@ -1,0 +1,285 @@
+"""One owned stream: what has arrived, what is being made of it, what is ready to be committed.
+
+Four cursors follow each other along the stream, and each is a promise of its own:
+
+    read  >=  settled (in the transcript)  >=  fed (in the window)  >=  covered (by a summary)
+
+Only `settled` and `covered` are committed. After a crash, what was read is read again, and what was
+settled but not yet fed comes back from the transcript itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from engine import NoFreeRow, Session
+from worker.committer import Committer
+from worker.entries import Entry
+from worker.feed import Feed, Line, line_text
+from worker.inbox import Gap, Inbox, Item
+from worker.keys import stream_keys
+from worker.kit import Kit
+from worker.memory import MemoryView
+from worker.outbox import Commit, Outbox
+from worker.requests import Request
+from worker.snapshots import Snapshots
+from worker.views.question import Question, Questions
+from worker.views.summary import Summary
+from worker.views.transcript import Transcript
+
+log = logging.getLogger(__name__)
+
+MAX_REJECTED_KEPT = 10_000
+MAX_ANSWERS_KEPT = 10_000
+
+
+class LiveStream:
+    """The life of one stream in this worker, from `recovery.open_stream` to `close`."""
+
+    def __init__(self, kit: Kit, outbox: Outbox, session: Session, feed: Feed):
+        views, now = outbox.next.views, kit.clock()
+        self.session = session
+        self.feed = feed
+        self.outbox = outbox
+        self.inbox = Inbox(outbox.next)
+        self.is_leaving = False  # asked to let the stream go
+        self._kit = kit
+        self._keys = stream_keys(outbox.lease.stream)
+        self._transcript = Transcript(kit.restorer, views.get("transcript", {}))
+        self._summary = Summary(kit.summariser, kit.cadence, views["summary"], now=now)
+        self._questions = Questions(
+            kit.engine, kit.instructions, max_tokens=kit.settings.summary_max_tokens
+        )
+        self._memory = MemoryView(kit.engine, now=now)
+        self._has_ended: bool = views.get("ended", False)
+        self._holds_still = False  # nothing is fed until the window is computed and copied
+        self._snapshot_at, self._snapshot_seen = now, session.num_seen
+        self.active_at = now
+
+    @property
+    def name(self) -> str:
+        return self.outbox.lease.stream
+
+    @property
+    def wants_entries(self) -> bool:
+        return not self._has_ended and self.inbox.has_room
+
+    # ---- taking in
+
+    def take_in(self) -> None:
+        """Entries become lines of the transcript, lines become tokens of the window; summaries and
+        answers are begun when they are due."""
+        for part in (self._settle, self._obey, self._feed_window, self._begin_views):
+            with suppress(NoFreeRow):  # every scratch row is writing for somebody: next round
+                part()
+
+    def _settle(self) -> None:
+        max_waiting = self._kit.engine.config.num_recent
+        while self.feed.num_waiting < max_waiting and not self._has_ended:
+            item = self.inbox.next_item(self.outbox.next.entry_id)
+            if item is None or not self._publish(item):
+                return
+            num_entries = item.num_entries if isinstance(item, Gap) else 1
+            num_read = self.outbox.next.entries_read + num_entries
+            self.outbox.advance(entry_id=item.id, entries_read=num_read)
+            self.inbox.settled()
+            self._kit.metrics.read(num_entries)
+            self.active_at = self._kit.clock()
+            if isinstance(item, Entry) and item.end_of_stream:
+                self._end_here()
+
+    def _publish(self, item: Item) -> bool:
+        """False while the model still writes it."""
+        if isinstance(item, Entry):
+            return self._publish_lines(item)
+        self.outbox.publish(self._keys.rejected, item.republished(), MAX_REJECTED_KEPT)
+        self._kit.metrics.rejected(item.kind)
+        return True
+
+    def _publish_lines(self, entry: Entry) -> bool:
+        lines = self._transcript.settle(entry)
+        for fields in lines or ():
+            tokens = self._kit.tokens(line_text(fields))
+            self.feed.publish(Line(entry.id, tokens))
+            self.outbox.publish(self._keys.transcript, fields, self._kit.settings.transcript_maxlen)
+            self.outbox.advance(tokens_seen=self.feed.published)
+        return lines is not None
+
+    def _end_here(self) -> None:
+        """What follows belongs to the stream's next life."""
+        self._has_ended = True
+        self.inbox.turn_back(self.outbox.next)
+
+    @property
+    def _request(self) -> Request | None:
+        return self.inbox.request(self.outbox.next.entry_id)
+
+    def _obey(self) -> None:
+        request = self._request
+        if request is None or not self._is_caught_up:
+            return
+        if request.kind == "ask":
+            self._questions.ask(Question(request.id, request.question))
+            return  # carried out when it is answered
+        if request.kind == "flush" and (self._num_uncovered or self._summary.is_writing):
+            return  # carried out when the summary that is due now is there
+        if request.kind == "close":
+            self._end_here()
+        self.is_leaving |= request.kind == "release"
+        self._carried_out(request)
+
+    def _carried_out(self, request: Request) -> None:
+        self.inbox.carried_out()
+        self.outbox.advance(request_id=request.entry_id)
+
+    @property
+    def _is_caught_up(self) -> bool:
+        return self.feed.num_waiting == 0 and self.session.num_pending == 0
+
+    @property
+    def _num_uncovered(self) -> int:
+        return self.session.num_seen - self._summary.covered
+
+    def _feed_window(self) -> None:
+        if self._holds_still:
+            return
+        session, kit = self.session, self._kit
+        ahead = 2 * kit.engine.config.max_chunk - session.num_pending
+        tokens = self.feed.take(min(ahead, self._summary.room(session.num_seen)))
+        if tokens:
+            kit.engine.feed(session, tokens)
+            kit.metrics.fed(len(tokens))
+            self.active_at = kit.clock()
+
+    # ---- views
+
+    def _begin_views(self) -> None:
+        now = self._kit.clock()
+        reason = self._summary_due(now)
+        wants_copy = reason is not None or self._questions.want_a_copy
+        self._holds_still = wants_copy or self._wants_snapshot(now)
+        if not wants_copy or self.session.num_pending:
+            return
+        if reason:
+            self._summary.begin(self.session, self.feed, reason, now)
+        else:
+            self._questions.begin(self.session, now)
+        self._holds_still = False
+
+    def _summary_due(self, now: float) -> str | None:
+        if self._num_uncovered and self._is_caught_up and not self._summary.is_writing:
+            if self._has_ended:
+                return "end"
+            if self._request and self._request.kind == "flush":
+                return "flush"
+        return self._summary.due(self.session.num_seen, now)
+
+    def take_out(self) -> None:
+        """What the model has finished goes into the outbox, and the stream ends when it is over."""
+        now, keys = self._kit.clock(), self._keys
+        summary = self._summary.finish(now)
+        if summary:
+            self._publish_summary(summary)
+            for name, prompt in self._kit.settings.prompts.items():
+                self._questions.ask(Question(name, prompt, is_rolling=True))
+        answered = self._questions.finish(now)
+        if answered:
+            question, fields = answered
+            entry = self.outbox.next.entry_id
+            self.outbox.publish(keys.answers, fields | {"entry": entry}, MAX_ANSWERS_KEPT)
+            self._kit.metrics.view("prompt", float(fields["seconds"]))
+            if not question.is_rolling and self._request:
+                self._carried_out(self._request)
+        if self._is_over:
+            self._end(now)
+        elif self._memory.is_due(self.session, now):
+            self._publish_memory(now)
+
+    def _publish_summary(self, fields: dict[str, str]) -> None:
+        if fields["reason"] == "end":
+            fields["final"] = "1"
+        self.outbox.publish(self._keys.summary, fields, self._kit.settings.summary_maxlen)
+        self.feed.forget(self._summary.covered)
+        self._kit.metrics.view("summary", float(fields["seconds"]))
+
+    def _publish_memory(self, now: float) -> None:
+        fields = self._memory.read(self.session, self.outbox.next.entry_id, now)
+        self.outbox.publish(self._keys.memory, fields, self._kit.settings.memory_maxlen)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._has_ended and self.outbox.next.status == "live" and self._is_done
+
+    def _end(self, now: float) -> None:
+        if self._summary.owes_the_last:
+            self._publish_summary(self._summary.repeat(self.outbox.next.entry_id))
+        self._publish_memory(now)
+        self.outbox.advance(status="closed", snapshot="", snapshot_entry_id="0-0")
+        self._kit.metrics.closed()
+
+    # ---- keeping
+
+    def commit(self, committer: Committer) -> Commit | None:
+        """Raises StaleOwner (drop this stream) and redis' connection errors (call again)."""
+        views = {
+            "transcript": self._transcript.to_json(),
+            "summary": self._summary.to_json(),
+            "ended": self._has_ended,
+        }
+        return self.outbox.commit(committer, views)
+
+    def _wants_snapshot(self, now: float) -> bool:
+        """A line that is fed in part is finished first: a snapshot stands between two lines."""
+        is_due = now - self._snapshot_at >= self._kit.settings.snapshot_seconds
+        is_new = self.session.num_seen != self._snapshot_seen
+        return is_due and is_new and self.feed.is_between_lines
+
+    def save(self, snapshots: Snapshots, *, last_chance: bool = False) -> None:
+        """Saves the session if that is due, or if this is the last chance; the next commit says so.
+
+        A session that cannot be saved costs its next owner time, never text.
+        """
+        now = self._kit.clock()
+        is_wanted = self._wants_snapshot(now) or (last_chance and self.feed.is_between_lines)
+        if not is_wanted or self.session.num_pending or self._has_ended:
+            return
+        self._snapshot_at, self._snapshot_seen = now, self.session.num_seen
+        try:
+            name = snapshots.save(
+                self._kit.engine, self.session, self.outbox.lease, self.outbox.next
+            )
+        except OSError as error:
+            log.warning("%s: its session could not be saved: %s", self.name, error)
+            return
+        self.outbox.advance(snapshot=name)
+        self._kit.metrics.snapshot(self._kit.clock() - now, snapshots.num_bytes(name))
+
+    # ---- leaving
+
+    @property
+    def is_closed(self) -> bool:
+        """Its end is committed."""
+        return self.outbox.is_empty and self.outbox.checkpoint.status == "closed"
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a round would do something although nothing arrives."""
+        return not self.inbox.is_empty or not self._is_caught_up
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing is unread, unsummarised or unanswered here: another stream may have the row."""
+        return self._is_done and self.inbox.is_empty and self.outbox.is_empty
+
+    @property
+    def _is_done(self) -> bool:
+        is_summarised = not self._num_uncovered and not self._summary.is_writing
+        return self._is_caught_up and is_summarised and self._questions.is_empty
+
+    def close(self) -> None:
+        """Gives every row back; what is not committed is forgotten."""
+        self._transcript.close()
+        self._summary.close()
+        self._questions.close()
+        self._kit.engine.close(self.session)

@@ -1,0 +1,95 @@
+"""Which words of a recogniser's changing hypotheses are settled (LocalAgreement-2).
+
+Invariant: the words confirmed for a segment only ever grow at their end. A word is confirmed when
+two successive hypotheses have it at the same place, or when its segment is final (Liu et al. 2020,
+"Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis
+Selection"). What a later hypothesis says about a confirmed word is ignored.
+
+Pure: the state goes into the checkpoint as JSON, so an owner that dies loses no segment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+NUM_SEGMENTS_KEPT = 64
+
+
+@dataclass
+class Segment:
+    """One stretch of speech that its recogniser still rewrites."""
+
+    confirmed: list[str] = field(default_factory=list)
+    hypothesis: list[str] = field(default_factory=list)
+    num_parts: int = 0
+    is_final: bool = False
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """Words that one hypothesis settled. `part` counts the parts of a segment from 0."""
+
+    text: str
+    part: int
+    is_final: bool
+
+
+class Agreement:
+    """The open segments of one stream, newest last."""
+
+    def __init__(self, segments: dict[str, Segment] | None = None):
+        self._segments = segments or {}
+
+    def take(self, name: str, text: str, *, final: bool) -> Confirmed | None:
+        """The newly confirmed words of segment `name`; None when this hypothesis settles none.
+
+        A segment ends with its first final hypothesis; whatever is said of it later is old news.
+        """
+        segment = self._segments.setdefault(name, Segment())
+        if segment.is_final:
+            return None
+        words = text.split()
+        agreed = words if final else _common_prefix(segment.hypothesis, words)
+        fresh = agreed[len(segment.confirmed) :]
+        segment.hypothesis = words
+        segment.confirmed += fresh
+        segment.is_final = final
+        self._forget_old()
+        if not fresh:
+            return None
+        segment.num_parts += 1
+        return Confirmed(" ".join(fresh), segment.num_parts - 1, final)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            name: {"c": s.confirmed, "h": s.hypothesis, "p": s.num_parts, "f": s.is_final}
+            if not s.is_final
+            else {"f": True}
+            for name, s in self._segments.items()
+        }
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Agreement:
+        return cls(
+            {
+                name: Segment(s.get("c", []), s.get("h", []), s.get("p", 0), s["f"])
+                for name, s in state.items()
+            }
+        )
+
+    def _forget_old(self) -> None:
+        # Final ones first: a forgotten open segment would publish its words again.
+        surplus = len(self._segments) - NUM_SEGMENTS_KEPT
+        oldest = sorted(self._segments, key=lambda name: not self._segments[name].is_final)
+        for name in oldest[: max(0, surplus)]:
+            del self._segments[name]
+
+
+def _common_prefix(one: list[str], other: list[str]) -> list[str]:
+    length = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        length += 1
+    return one[:length]

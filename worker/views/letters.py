@@ -1,0 +1,113 @@
+"""The constraint under which the model restores case and punctuation.
+
+Invariant: whatever the model prefers, the decoded text is the raw words in their order, each in one
+of its written cases, each followed by at most one mark. No letter can be lost, added or replaced,
+because no token that would do so is ever allowed.
+
+Pure but for the grammar engine (llguidance): no Redis, no Celery, no model.
+"""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from llguidance import LLMatcher, LLTokenizer
+from llguidance.torch import allocate_token_bitmask, fill_next_token_bitmask
+
+MARKS = ".,?!;:"
+
+
+def is_raw(text: str) -> bool:
+    """Whether `text` has neither capitals nor marks though it has letters that could be capitals.
+
+    A mark inside a word ("3.5", "10:30") is part of the word, as a recogniser writes it.
+    """
+    can_be_capital = any(char.upper() != char for char in text)
+    has_capital = any(char.lower() != char for char in text)
+    has_mark = any(word.endswith(tuple(MARKS)) for word in text.split())
+    return can_be_capital and not has_capital and not has_mark
+
+
+def letters(text: str) -> str:
+    """What restoration may not change: the words of `text` without closing marks and case."""
+    words = " ".join(word.rstrip(MARKS) for word in text.split())
+    return "".join(char.lower() if _has_two_cases(char) else char for char in words)
+
+
+def written_forms(word: str) -> list[str]:
+    """`word` as it came, Capitalised and in CAPITALS; a character that its other case would turn
+    into other letters (German sharp s, ligatures) keeps its form."""
+    upper = "".join(_upper(char) for char in word)
+    first = next((i for i, char in enumerate(word) if _has_two_cases(char)), None)
+    capitalised = word if first is None else word[:first] + upper[first] + word[first + 1 :]
+    return list(dict.fromkeys([word, capitalised, upper]))
+
+
+def grammar(raw: str) -> str:
+    """A regular expression of every way to write `raw` with capitals and marks."""
+    return " ".join(_one_of(written_forms(word)) + f"[{MARKS}]?" for word in raw.split())
+
+
+class LetterConstraint:
+    """One decode's grammar; satisfies `engine.Constraint`."""
+
+    def __init__(self, tokenizer: LLTokenizer, raw: str, vocab_size: int):
+        self._matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_regex(grammar(raw)))
+        self._bits = allocate_token_bitmask(1, vocab_size)
+        self._vocab_size = vocab_size
+        self._shifts = torch.arange(32, dtype=torch.int32)
+        self._check()
+
+    def allowed(self) -> torch.Tensor:  # bool (vocab,)
+        fill_next_token_bitmask(self._matcher, self._bits)
+        self._check()
+        bits = (self._bits[0, :, None] >> self._shifts) & 1
+        return bits.flatten()[: self._vocab_size].bool()
+
+    def accept(self, token_id: int) -> None:
+        self._matcher.consume_token(token_id)
+        self._check()
+
+    @property
+    def is_complete(self) -> bool:
+        return bool(self._matcher.is_stopped())
+
+    def _check(self) -> None:
+        if self._matcher.is_error():
+            raise ConstraintError(f"the grammar engine stopped: {self._matcher.get_error()}")
+
+
+class ConstraintError(Exception):
+    """The grammar could not be built or followed; the text is published as it came."""
+
+
+def pieces(raw: str, *, max_words: int, max_bytes: int) -> list[str] | None:
+    """`raw` cut into runs of at most `max_words` words and `max_bytes` bytes; None when one word
+    alone is larger than that (no speech is: it is passed through as it came)."""
+    runs: list[list[str]] = [[]]
+    size = 0
+    for word in raw.split():
+        num_bytes = len(word.encode()) + 1
+        if num_bytes > max_bytes:
+            return None
+        if len(runs[-1]) == max_words or size + num_bytes > max_bytes:
+            runs.append([])
+            size = 0
+        runs[-1].append(word)
+        size += num_bytes
+    return [" ".join(run) for run in runs if run]
+
+
+def _has_two_cases(char: str) -> bool:
+    """Whether changing the case of `char` and changing it back gives `char` again."""
+    other = char.upper() if char.upper() != char else char.lower()
+    return other != char and len(other) == 1 and char in (other.lower(), other.upper())
+
+
+def _upper(char: str) -> str:
+    return char.upper() if _has_two_cases(char) else char
+
+
+def _one_of(forms: list[str]) -> str:
+    return "(" + "|".join(re.escape(form) for form in forms) + ")"

@@ -1,0 +1,74 @@
+"""Questions about a stream: asked once (`weir ask`) or again with each summary (`WEIR_PROMPTS`)."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from engine import Engine, GenerateRequest, Session
+from worker.views.draft import Draft
+from worker.views.instructions import Instructions
+
+
+@dataclass(frozen=True)
+class Question:
+    """id: what the answer is found by (a request's id, or a prompt's name)."""
+
+    id: str
+    text: str
+    is_rolling: bool = False
+
+
+class Questions:
+    """One stream's questions, answered one after the other, each on a copy of the row."""
+
+    def __init__(self, engine: Engine, instructions: Instructions, *, max_tokens: int):
+        self._engine = engine
+        self._instructions = instructions
+        self._max_tokens = max_tokens
+        self._waiting: deque[Question] = deque()
+        self._current: Draft | None = None
+        self._asked_at = 0.0
+
+    def ask(self, question: Question) -> None:
+        if question not in self._waiting:  # a rolling one that is still waiting is asked once
+            self._waiting.append(question)
+
+    @property
+    def want_a_copy(self) -> bool:
+        return self._current is None and bool(self._waiting)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._waiting
+
+    def begin(self, session: Session, now: float) -> None:
+        """Starts the first waiting question; `session` must have nothing pending.
+
+        Raises engine.NoFreeRow.
+        """
+        tokenizer = self._engine.tokenizer
+        wording = self._instructions.ask.format(question=self._waiting[0].text)
+        prompt = tokenizer.encode(f"\n\n{wording}") + list(tokenizer.chat_parts().suffix)
+        request = GenerateRequest(max_tokens=self._max_tokens, stop=tokenizer.eos_ids)
+        self._current = Draft.on_copy(self._engine, session, prompt, request)
+        self._asked_at = now
+
+    def finish(self, now: float) -> tuple[Question, dict[str, str]] | None:
+        """The question that has just been answered, with its output fields; None if none has."""
+        if self._current is None or not self._current.is_done:
+            return None
+        draft, self._current = self._current, None
+        question = self._waiting.popleft()
+        fields = {
+            "id": question.id,
+            "question": question.text,
+            "text": draft.finish().strip(),
+            "seconds": f"{now - self._asked_at:.3f}",
+        }
+        return question, fields
+
+    def close(self) -> None:
+        if self._current is not None:
+            self._current.close()
+        self._current = None

@@ -1,0 +1,122 @@
+"""Case and punctuation for raw text, written by the model under the letters' constraint.
+
+Guarantee: `letters(result) == letters(raw)`. The constraint makes anything else impossible; the
+check at the end is there in case the constraint itself is wrong, and costs that entry only its
+capitals.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+import llguidance.hf
+from llguidance import LLTokenizer
+
+from engine import Engine, GenerateRequest
+from worker.views.draft import Draft
+from worker.views.instructions import Instructions
+from worker.views.letters import ConstraintError, LetterConstraint, is_raw, letters, pieces
+
+log = logging.getLogger(__name__)
+
+MAX_PIECE_WORDS = 40
+MAX_PIECE_BYTES = 400
+NUM_CONTEXT_WORDS = 20
+
+
+class Restorer:
+    """Starts restorations on one engine. One for all streams: it holds no stream's state."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        instructions: Instructions,
+        languages: frozenset[str] | None,
+        *,
+        clock: Callable[[], float],
+        took: Callable[[float], None],
+    ):
+        """languages: the `lang` codes that the model can restore; None for any.
+        took: told how many seconds each restoration took."""
+        self.engine = engine
+        self.clock = clock
+        self.took = took
+        self._instructions = instructions
+        self._languages = languages
+        self._grammar_tokenizer: LLTokenizer = llguidance.hf.from_tokenizer(engine.tokenizer.hf)
+
+    def wants(self, text: str, lang: str | None) -> bool:
+        """Whether `text` is raw, in a language that the model knows, and small enough."""
+        code = (lang or "").lower().replace("_", "-").split("-")[0]
+        known = not code or self._languages is None or code in self._languages
+        return known and is_raw(text) and self._pieces(text) is not None
+
+    def begin(self, raw: str, context: str) -> Restoration:
+        return Restoration(self, deque(self._pieces(raw) or [raw]), context)
+
+    def draft(self, piece: str, context: str) -> Draft:
+        """Raises engine.NoFreeRow, ConstraintError."""
+        tokenizer = self.engine.tokenizer
+        content = self._instructions.restore.format(raw=piece)
+        if context:
+            content = f"{context}\n{content}"
+        request = GenerateRequest(
+            max_tokens=2 * len(piece.encode()) + 8,  # a token is a byte at least, a mark one more
+            stop=tokenizer.eos_ids,
+            constraint=LetterConstraint(self._grammar_tokenizer, piece, tokenizer.vocab_size),
+        )
+        prompt = tokenizer.encode(content) + list(tokenizer.chat_parts().suffix)
+        return Draft.on_blank(self.engine, prompt, request)
+
+    def _pieces(self, raw: str) -> list[str] | None:
+        return pieces(raw, max_words=MAX_PIECE_WORDS, max_bytes=MAX_PIECE_BYTES)
+
+
+class Restoration:
+    """One entry's raw text becoming written text, piece after piece."""
+
+    def __init__(self, restorer: Restorer, waiting: deque[str], context: str):
+        self._restorer = restorer
+        self._waiting = waiting
+        self._context = context
+        self._done: list[str] = []
+        self._draft: Draft | None = None
+        self._began_at = restorer.clock()
+
+    def advance(self) -> str | None:
+        """Goes on as far as the engine's steps allow; the whole text once it is there.
+
+        Raises engine.NoFreeRow: come back after the next step.
+        """
+        if self._draft is not None and self._draft.is_done:
+            draft, self._draft = self._draft, None
+            self._settle(self._waiting.popleft(), draft.finish())
+        if self._draft is None and self._waiting:
+            self._begin_piece()
+        if self._waiting:
+            return None
+        self._restorer.took(self._restorer.clock() - self._began_at)
+        return " ".join(self._done)
+
+    def close(self) -> None:
+        if self._draft is not None:
+            self._draft.close()
+
+    def _begin_piece(self) -> None:
+        words = [*self._context.split(), *" ".join(self._done).split()]
+        try:
+            self._draft = self._restorer.draft(
+                self._waiting[0], " ".join(words[-NUM_CONTEXT_WORDS:])
+            )
+        except ConstraintError as error:
+            log.warning("text is published as it came: %s", error)
+            self._done.append(self._waiting.popleft())
+
+    def _settle(self, raw: str, written: str) -> None:
+        written = written.strip()
+        if letters(written) != letters(raw):
+            log.error("a restoration changed letters and was dropped: %r became %r", raw, written)
+            written = raw
+        self._done.append(written)

@@ -1,0 +1,143 @@
+"""The rolling summary of one stream: the previous summary and what is new, in; the next one, out.
+
+Invariant: every token before `covered` was in full view of some summary; the next summary begins at
+`covered`. The range that a summary names is the entries whose tokens it covered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine import Engine, GenerateRequest, Session, Tokenizer
+from worker.cadence import Cadence
+from worker.feed import Feed
+from worker.views.draft import Draft
+from worker.views.instructions import Instructions
+
+NUM_SPARE = 8  # tokens: the previous summary may tokenise a little longer inside the prompt
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A summary being made: it will reach position `upto`."""
+
+    draft: Draft
+    upto: int
+    first: str
+    last: str
+    reason: str
+    started_at: float  # seconds, the pipeline's clock
+
+
+class Summariser:
+    """Asks for summaries, on one engine, for all streams: it holds no stream's state."""
+
+    def __init__(self, engine: Engine, instructions: Instructions, *, max_tokens: int):
+        self._engine = engine
+        self._instructions = instructions
+        self.max_tokens = max_tokens
+
+    @property
+    def num_reserved(self) -> int:
+        """Room in the window for the longest prompt and answer, in tokens."""
+        return len(self.prompt("")) + 2 * self.max_tokens + NUM_SPARE
+
+    def prompt(self, previous: str | None) -> list[int]:
+        tokenizer = self._engine.tokenizer
+        instruction = self._instructions.summarise
+        if previous is not None:
+            short = _last_tokens(tokenizer, previous, self.max_tokens)
+            instruction = self._instructions.summarise_on.format(summary=short)
+        return tokenizer.encode(f"\n\n{instruction}") + list(tokenizer.chat_parts().suffix)
+
+    def draft(self, stream: Session, previous: str) -> Draft:
+        """Raises engine.NoFreeRow."""
+        request = GenerateRequest(max_tokens=self.max_tokens, stop=self._engine.tokenizer.eos_ids)
+        return Draft.on_copy(self._engine, stream, self.prompt(previous or None), request)
+
+
+class Summary:
+    """One stream's rolling summary."""
+
+    def __init__(
+        self, summariser: Summariser, cadence: Cadence, state: dict[str, Any], *, now: float
+    ):
+        """state: what `to_json` gave, or {"covered": position where the text begins}."""
+        self._summariser = summariser
+        self._cadence = cadence
+        self.covered: int = state["covered"]
+        self._text: str = state.get("text", "")
+        self._is_final: bool = state.get("final", False)
+        self._last_at = now
+        self._writing: Writing | None = None
+
+    @property
+    def is_writing(self) -> bool:
+        return self._writing is not None
+
+    def due(self, num_seen: int, now: float) -> str | None:
+        if self.is_writing:
+            return None
+        uncovered = num_seen - self.covered
+        if uncovered == 0:
+            self._last_at = now  # the clock of the cadence starts with the first new token
+        return self._cadence.due(num_uncovered=uncovered, seconds_since=now - self._last_at)
+
+    def room(self, num_seen: int) -> int:
+        """Tokens that may be fed before a summary must be published or begun."""
+        upto = self._writing.upto if self._writing else None
+        return self._cadence.room(num_seen=num_seen, covered=self.covered, being_covered=upto)
+
+    def begin(self, session: Session, feed: Feed, reason: str, now: float) -> None:
+        """Starts the summary of all that `session` has seen; its tokens must all be computed.
+
+        Raises engine.NoFreeRow.
+        """
+        first, last = feed.entry_at(self.covered), feed.entry_at(session.num_seen - 1)
+        draft = self._summariser.draft(session, self._text)
+        self._writing = Writing(draft, session.num_seen, first, last, reason, now)
+
+    def finish(self, now: float) -> dict[str, str] | None:
+        """The fields of the summary that has just been finished; None when none has."""
+        writing = self._writing
+        if writing is None or not writing.draft.is_done:
+            return None
+        self._writing = None
+        self._last_at = now
+        # An empty answer says that nothing is to be added; the summary so far then still holds.
+        self._text = writing.draft.finish().strip() or self._text
+        num_tokens, self.covered = writing.upto - self.covered, writing.upto
+        self._is_final = writing.reason == "end"
+        return {
+            "text": self._text,
+            "first": writing.first,
+            "last": writing.last,
+            "tokens": str(num_tokens),
+            "reason": writing.reason,
+            "seconds": f"{now - writing.started_at:.3f}",
+        }
+
+    def repeat(self, entry: str) -> dict[str, str]:
+        """The last summary once more, for a stream that ends with nothing new to cover."""
+        self._is_final = True
+        fields = {"text": self._text, "first": entry, "last": entry, "tokens": "0"}
+        return fields | {"reason": "end", "seconds": "0.000"}
+
+    @property
+    def owes_the_last(self) -> bool:
+        """Whether a stream that ends now has had summaries, but none that is marked final."""
+        return bool(self._text) and not self._is_final
+
+    def to_json(self) -> dict[str, Any]:
+        return {"covered": self.covered, "text": self._text, "final": self._is_final}
+
+    def close(self) -> None:
+        if self._writing:
+            self._writing.draft.close()
+        self._writing = None
+
+
+def _last_tokens(tokenizer: Tokenizer, text: str, num_tokens: int) -> str:
+    ids = tokenizer.encode(text)
+    return text if len(ids) <= num_tokens else tokenizer.decode(ids[-num_tokens:])
