@@ -1,0 +1,132 @@
+"""What `weir demo` does: put everything up, perform, put everything away, report.
+
+The worker ends before the server, so that it can commit what it has. Nothing is left behind, but
+for the worker's log if the worker failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rich.console import Console
+
+from worker.demo.conductor import Conductor
+from worker.demo.feed import Feed
+from worker.demo.options import DemoOptions
+from worker.demo.processes import WorkerFailed, WorkerProcess
+from worker.demo.report import early_end_lines, is_complete, report_lines
+from worker.demo.state import DemoState
+from worker.demo.talk import BadTalk, Utterance, read_talk
+from worker.demo.views import LiveView, PlainView, View
+from worker.demo.watch import Watch
+from worker.embedded import EmbeddedServer, EmbeddedServerError
+from worker.keys import stream_keys
+
+STREAM = "live:demo"
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`arguments` as `options.add_arguments` defines them. Returns the exit code of the command."""
+    options = DemoOptions.of(arguments)
+    try:
+        talk = read_talk(options.file)
+        with _stop_signals() as stopped:
+            return _demo(options, talk, stopped)
+    except (BadTalk, EmbeddedServerError, WorkerFailed, RedisError) as error:
+        sys.stderr.write(f"weir demo: {error}\n")
+        return EXIT_FAILED
+    except KeyboardInterrupt:  # while the talk was read: nothing was started yet
+        return EXIT_INTERRUPTED
+
+
+def _demo(options: DemoOptions, talk: list[Utterance], stopped: threading.Event) -> int:
+    console = Console()
+    names = [STREAM, *(f"{STREAM}-{n}" for n in range(2, options.streams + 1))]
+    state = DemoState.of(names, len(talk))
+    with ExitStack() as stack:
+        server = stack.enter_context(EmbeddedServer())
+        redis = stack.enter_context(_client(server.url))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-"))
+        worker = stack.enter_context(WorkerProcess(worker_settings(server.url, folder, options)))
+        view = _view(console, server, is_plain=options.plain or not console.is_terminal)
+        stack.callback(view.close)
+        feed = Feed(lambda stream, fields: _publish(redis, stream, fields), talk, options.speed)
+        conductor = Conductor(state, feed, Watch(redis, state), worker, view, stopped)
+        elapsed_seconds = conductor.perform(keep=options.keep)
+    return _report(console, state, elapsed_seconds)
+
+
+def worker_settings(redis_url: str, folder: str, options: DemoOptions) -> dict[str, str]:
+    """The `WEIR_*` variables of the demo's worker; all others are as the user has set them."""
+    settings = {
+        "WEIR_REDIS_URL": redis_url,
+        "WEIR_PATTERN": f"{STREAM}*",
+        "WEIR_DISCOVER_SECONDS": "0.2",
+        "WEIR_SNAPSHOT_DIR": folder,
+        "WEIR_METRICS_PORT": "0",
+    }
+    return settings | ({"WEIR_MODEL": options.model} if options.model else {})
+
+
+def _client(url: str) -> Redis:
+    # Without repetition: an entry whose reply is lost must not be published twice.
+    once = Retry(NoBackoff(), 0)
+    return Redis.from_url(
+        url, protocol=2, retry=once, decode_responses=True, encoding_errors="replace"
+    )
+
+
+def _publish(redis: Redis, stream: str, fields: dict[str, str]) -> str:
+    columns: dict[Any, Any] = dict(fields)
+    return str(redis.xadd(stream, columns))
+
+
+def _view(console: Console, server: EmbeddedServer, *, is_plain: bool) -> View:
+    headline = f"{STREAM} on an embedded Valkey, 127.0.0.1:{server.port}"
+    hints = [
+        f"redis-cli -p {server.port} XREVRANGE '{stream_keys(STREAM).summary}' + - COUNT 1",
+        f"weir tail {STREAM} --redis-url {server.url}",
+    ]
+    if is_plain:
+        return PlainView(console, [headline, *hints])
+    return LiveView(console, headline, [*hints[:-1], f"{hints[-1]}    Ctrl-C ends it"])
+
+
+def _report(console: Console, state: DemoState, elapsed_seconds: float) -> int:
+    lines = report_lines(state, elapsed_seconds) if state.is_done else early_end_lines(state)
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not state.is_done:
+        return EXIT_INTERRUPTED
+    return 0 if is_complete(state) else EXIT_FAILED
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, SIGTERM and a closed terminal set, instead of what else they do."""
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield stopped
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)

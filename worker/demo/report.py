@@ -1,0 +1,158 @@
+"""The demo's account at its end: what went in, what came out, what is missing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from worker.demo.outputs import Memory, Summary
+from worker.demo.state import DemoState, StreamState
+
+MIB = 1024**2
+
+
+@dataclass(frozen=True)
+class Account:
+    """What became of one stream. `missing` are ids of entries that never came out."""
+
+    stream: str
+    num_published: int
+    num_lines: int
+    num_restored: int
+    num_rejected: int
+    num_words: int
+    missing: list[str]
+    repeated: list[str]
+    num_summaries: int
+    uncovered: list[str]
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.missing or self.repeated or self.uncovered)
+
+
+def account(stream: StreamState) -> Account:
+    """Holds for a stream whose entries are all final: one line for every entry."""
+    published = [entry.id for entry in stream.published]
+    answered = [line.entry for line in stream.lines] + stream.rejected
+    spoken = [line.entry for line in stream.lines if line.text]
+    return Account(
+        stream=stream.stream,
+        num_published=len(published),
+        num_lines=len(stream.lines),
+        num_restored=sum(line.is_restored for line in stream.lines),
+        num_rejected=len(stream.rejected),
+        num_words=sum(len(line.text.split()) for line in stream.lines),
+        missing=_without(published, answered),
+        repeated=_repeated(answered),
+        num_summaries=len(stream.summaries),
+        uncovered=uncovered(spoken, stream.summaries),
+    )
+
+
+def uncovered(spoken: Sequence[str], summaries: Iterable[Summary]) -> list[str]:
+    """The entries that no summary covers: empty if the summaries' ranges tile the whole stream.
+
+    An entry that one summary ends in the middle of belongs to the next one as well.
+    """
+    numbers = {entry: number for number, entry in enumerate(spoken)}
+    covered: set[int] = set()
+    for summary in summaries:
+        if summary.first in numbers and summary.last in numbers:
+            covered.update(range(numbers[summary.first], numbers[summary.last] + 1))
+    return [entry for entry, number in numbers.items() if number not in covered]
+
+
+def report_lines(state: DemoState, elapsed_seconds: float) -> list[str]:
+    """The report as plain text, one fact a line."""
+    accounts = [account(stream) for stream in state.streams.values()]
+    lines = [line for one in accounts for line in _account_lines(one)]
+    talk = state.shown.published[-1].end if state.shown.published else 0.0
+    return [*lines, *_memory_lines(state), _speed_line(talk, elapsed_seconds, state)]
+
+
+def early_end_lines(state: DemoState) -> list[str]:
+    """The report of a run that was ended before the talk was over: nothing is missing yet."""
+    entries = [
+        f"{name}: {len(stream.published)} of {state.num_entries} entries published, "
+        f"{stream.num_answered} came out, {len(stream.summaries)} summaries"
+        for name, stream in state.streams.items()
+    ]
+    return ["ended early", *entries, *_memory_lines(state)]
+
+
+def is_complete(state: DemoState) -> bool:
+    """Whether every entry came out once and every line is covered by a summary."""
+    return all(account(stream).is_complete for stream in state.streams.values())
+
+
+def _account_lines(one: Account) -> list[str]:
+    rejected = f", {one.num_rejected} rejected" if one.num_rejected else ""
+    return [
+        f"{one.stream}",
+        f"  transcript  {one.num_published} entries in, {one.num_lines} out{rejected}, "
+        f"{one.num_words:,} words, {one.num_restored} entries restored; {_fate(one)}",
+        f"  summaries   {one.num_summaries}; {_cover(one)}",
+    ]
+
+
+def _fate(one: Account) -> str:
+    if not (one.missing or one.repeated):
+        return "every entry accounted for, none twice"
+    return f"MISSING {_some(one.missing)}; TWICE {_some(one.repeated)}"
+
+
+def _cover(one: Account) -> str:
+    if one.uncovered:
+        return f"NOT COVERED: {_some(one.uncovered)}"
+    return "their ranges tile the whole stream without a gap"
+
+
+def _memory_lines(state: DemoState) -> list[str]:
+    readings = state.shown.memory
+    if not readings:
+        return ["memory        no readings"]
+    first, third, last = readings[0], _after_a_third(readings), readings[-1]
+    return [
+        f"window        {last.tokens_seen:,} tokens seen, {last.tokens_slid_out:,} slid out, "
+        f"{last.window_fill:,} of {last.window_size:,} in use",
+        f"KV bytes      {first.kv_bytes:,} a stream at the first reading, "
+        f"{last.kv_bytes:,} at the last",
+        f"process RSS   {third.rss_bytes / MIB:,.1f} MiB after a third, "
+        f"{last.rss_bytes / MIB:,.1f} MiB at the end",
+    ]
+
+
+def _after_a_third(readings: Sequence[Memory]) -> Memory:
+    """The reading when a third of the tokens had been seen."""
+    third = readings[-1].tokens_seen / 3
+    return next(reading for reading in readings if reading.tokens_seen >= third)
+
+
+def _speed_line(talk_seconds: float, elapsed_seconds: float, state: DemoState) -> str:
+    tokens = sum(s.memory[-1].tokens_seen for s in state.streams.values() if s.memory)
+    elapsed = max(elapsed_seconds, 0.001)
+    return (
+        f"speed         {talk_seconds / 60:.1f} min of talk in {elapsed:.1f} s: "
+        f"{talk_seconds / elapsed:.1f} x real time, {tokens / elapsed:,.0f} tokens/s"
+    )
+
+
+def _without(entries: Sequence[str], others: Iterable[str]) -> list[str]:
+    known = set(others)
+    return [entry for entry in entries if entry not in known]
+
+
+def _repeated(entries: Sequence[str]) -> list[str]:
+    seen: set[str] = set()
+    twice = []
+    for entry in entries:
+        if entry in seen:
+            twice.append(entry)
+        seen.add(entry)
+    return twice
+
+
+def _some(entries: Sequence[str]) -> str:
+    shown = ", ".join(entries[:5]) or "none"
+    return f"{len(entries)} ({shown}{', ...' if len(entries) > 5 else ''})"

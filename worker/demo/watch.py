@@ -1,0 +1,52 @@
+"""Reads the output keys as anybody can, with plain XREAD, and notes in the state what is new."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis import Redis
+
+from worker.demo.outputs import Fields, Line, Memory, Summary
+from worker.demo.state import DemoState, StreamState
+from worker.keys import stream_keys
+
+READ_COUNT = 500
+
+
+class Watch:
+    """`redis` must decode replies to text."""
+
+    def __init__(self, redis: Redis, state: DemoState):
+        self._redis = redis
+        self._places: dict[str, tuple[StreamState, str]] = {}  # of an output key: whose, and what
+        for stream in state.streams.values():
+            keys = stream_keys(stream.stream)
+            self._places[keys.transcript] = stream, "transcript"
+            self._places[keys.summary] = stream, "summary"
+            self._places[keys.memory] = stream, "memory"
+            self._places[keys.rejected] = stream, "rejected"
+        self._cursors = dict.fromkeys(self._places, "0-0")
+
+    def read(self, *, block_seconds: float) -> None:
+        """Note what came since the last read; wait up to `block_seconds` if there is nothing."""
+        block = max(int(block_seconds * 1000), 1)
+        cursors: dict[Any, Any] = dict(self._cursors)
+        reply: Any = self._redis.xread(cursors, count=READ_COUNT, block=block)
+        for key, entries in dict(reply or {}).items():
+            stream, kind = self._places[key]
+            for entry_id, fields in entries:
+                note(stream, kind, fields)
+                self._cursors[key] = entry_id
+
+
+def note(stream: StreamState, kind: str, fields: Fields) -> None:
+    """Add one output entry of the given kind to what is known of its stream."""
+    if kind == "transcript":
+        stream.lines.append(Line.of(fields))
+        stream.is_closed |= fields.get("end_of_stream") == "1"
+    elif kind == "summary":
+        stream.summaries.append(Summary.of(fields))
+    elif kind == "memory":
+        stream.memory.append(Memory.of(fields))
+    else:
+        stream.rejected.append(fields.get("entry_id", ""))
