@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.entries import Entry, EntryLimits, Rejected, id_order, parse_entry
+from worker.entries import REJECTIONS, Entry, EntryLimits, Rejected, id_order, parse_entry
 
 LIMITS = EntryLimits(max_bytes=1000, max_fields=8)
 
@@ -98,6 +98,23 @@ def test_bad_entries_are_rejected_with_the_reason(
     assert reason(**fields) == expected
 
 
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, "no_text"),
+        ({"text": b"\xff"}, "not_utf8"),
+        ({"text": "x" * 1000}, "too_big"),
+        ({"text": "hi", "final": "maybe"}, "wrong_type"),
+    ],
+)
+def test_every_rejection_has_a_kind_to_count_it_by(
+    fields: dict[str, str | bytes], kind: str
+) -> None:
+    rejected = parse(**fields)
+    assert isinstance(rejected, Rejected)
+    assert rejected.kind == kind
+
+
 def test_a_reason_quotes_no_more_than_a_little() -> None:
     assert len(reason(text="hi", start="9" * 500 + "x")) < 150
 
@@ -109,7 +126,7 @@ def test_any_bytes_are_read_or_rejected(fields: dict[bytes, bytes]) -> None:
     result = parse_entry("1-1", fields, LIMITS)
     assert result.id == "1-1"
     if isinstance(result, Rejected):
-        assert result.reason and result.fields == fields
+        assert result.reason and result.fields == fields and result.kind in REJECTIONS
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])).filter(str.strip))

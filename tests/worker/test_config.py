@@ -1,0 +1,119 @@
+"""Settings come from WEIR_* variables; what is wrong is said in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from redis import Redis
+
+from worker.config import Settings, load_settings, settings_error_line
+from worker.connection import connect
+from worker.embedded import EmbeddedServer
+
+
+def error_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as error:
+        load_settings()
+    return settings_error_line(error.value)
+
+
+def test_the_defaults_are_valid() -> None:
+    settings = load_settings()
+    assert settings.patterns == ("live:*",)
+    assert settings.num_streams == 32
+    assert settings.metrics_host == "127.0.0.1"
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_PATTERN", "live:*, talk:[ab]*")
+    monkeypatch.setenv("WEIR_PROMPTS", '{"todo": "Action items so far?"}')
+    monkeypatch.setenv("WEIR_METRICS_PORT", "0")
+    settings = load_settings()
+    assert settings.patterns == ("live:*", "talk:[ab]*")
+    assert settings.prompts == {"todo": "Action items so far?"}
+    assert settings.metrics_port == 0
+
+
+def test_settings_do_not_change_once_made() -> None:
+    with pytest.raises(ValidationError):
+        load_settings().pattern = "*"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        (
+            "WEIR_NUM_SINKS",
+            "many",
+            "WEIR_NUM_SINKS='many': "
+            "should be a valid integer, unable to parse string as an integer",
+        ),
+        (
+            "WEIR_METRICS_PORT",
+            "99999",
+            "WEIR_METRICS_PORT='99999': should be less than or equal to 65535",
+        ),
+        ("WEIR_RESTORE", "maybe", "WEIR_RESTORE='maybe': should be 'auto' or 'off'"),
+        ("WEIR_DEVICE", "tpu", "WEIR_DEVICE='tpu': must be cpu, cuda or cuda:N"),
+        (
+            "WEIR_REDIS_URL",
+            "localhost",
+            "WEIR_REDIS_URL='localhost': "
+            "must look like redis://127.0.0.1:6379/0 (rediss:// for TLS)",
+        ),
+        (
+            "WEIR_REDIS_URL",
+            "redis://host/zero",
+            "WEIR_REDIS_URL='redis://host/zero': "
+            "must end in a database number, as in redis://127.0.0.1:6379/0",
+        ),
+        (
+            "WEIR_PATTERN",
+            "live:*,,",
+            "WEIR_PATTERN='live:*,,': "
+            "must be key patterns with commas between them, as in live:*,talk:*",
+        ),
+        (
+            "WEIR_PROMPTS",
+            "todo",
+            'WEIR_PROMPTS=\'todo\': must be a JSON object, as in {"todo": "Action items so far?"}',
+        ),
+    ],
+)
+def test_a_wrong_value_gets_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
+) -> None:
+    assert error_line(monkeypatch, name, value) == line
+
+
+@pytest.mark.parametrize("prompts", ['["a"]', '{"a b": "c"}', '{"a": " "}', '{"a": 1}'])
+def test_prompts_must_be_named_questions(monkeypatch: pytest.MonkeyPatch, prompts: str) -> None:
+    line = error_line(monkeypatch, "WEIR_PROMPTS", prompts)
+    assert line.startswith("WEIR_PROMPTS=") and "\n" not in line
+
+
+def test_every_setting_says_what_it_does() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_password_goes_into_the_address_and_nowhere_else(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("p@ss/word\n")
+    settings = Settings(redis_url="redis://host:7000/2", redis_password_file=secret)
+    assert settings.broker_url == "redis://:p%40ss%2Fword@host:7000/2"
+    direct = Settings(redis_url="redis://me@host/0", redis_password=SecretStr("p"))
+    assert direct.broker_url == "redis://me:p@host/0"
+    assert "'p'" not in repr(direct)
+
+
+def test_a_server_with_a_password_is_reached(redis: Redis, redis_server: EmbeddedServer) -> None:
+    redis.config_set("requirepass", "p@ss")
+    try:
+        settings = Settings(redis_url=redis_server.url, redis_password=SecretStr("p@ss"))
+        with connect(settings) as client:
+            assert client.ping()
+    finally:
+        redis.config_set("requirepass", "")
