@@ -1,0 +1,172 @@
+"""What is published, and when: reading a talk, and keeping its pace."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.demo.feed import MAX_AT_ONCE, Feed
+from worker.demo.options import DemoOptions, add_arguments
+from worker.demo.state import DemoState
+from worker.demo.talk import BadTalk, Utterance, read_talk
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_json_lines_are_fields_and_other_lines_are_text(tmp_path: Path) -> None:
+    talk = read_talk(
+        written(
+            tmp_path / "talk.txt",
+            '{"text": "Moves.", "speaker": "Ruben", "start": 1, "end": 2.5, "room": ["a"]}\n'
+            "\n"
+            "  and a plain line  \r\n",
+        )
+    )
+    assert talk[0].fields == {
+        "text": "Moves.",
+        "speaker": "Ruben",
+        "start": "1",
+        "end": "2.5",
+        "room": '["a"]',
+    }
+    assert talk[0].end == 2.5
+    assert talk[1].fields["text"] == "and a plain line"
+    assert talk[1].end > talk[0].end
+
+
+def test_only_the_last_utterance_ends_the_stream(tmp_path: Path) -> None:
+    rows = [{"text": f"Line {n}.", "end_of_stream": "1"} for n in range(3)]
+    talk = read_talk(written(tmp_path / "t.jsonl", "\n".join(json.dumps(row) for row in rows)))
+    assert ["end_of_stream" in utterance.fields for utterance in talk] == [False, False, True]
+
+
+def test_the_shipped_talk_can_be_read() -> None:
+    assert len(read_talk(None)) > 200
+
+
+def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Guten Tag.\n")))
+    assert read_talk("-")[0].fields["text"] == "Guten Tag."
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("", "has no text"),
+        ("\n \n", "has no text"),
+        ("Fine.\n{not json\n", "line 2: not a JSON object"),
+        ('{"speaker": "Ruben"}', "line 1: no text"),
+        ('{"text": "Yes.", "start": "soon"}', "line 1: start='soon' is not a number"),
+        ('{"text": "\\ud800"}', "line 1: text is not UTF-8"),
+    ],
+)
+def test_a_bad_talk_is_refused_with_its_place(tmp_path: Path, content: str, complaint: str) -> None:
+    with pytest.raises(BadTalk, match=r"t\.txt") as refusal:
+        read_talk(written(tmp_path / "t.txt", content))
+    assert complaint in str(refusal.value)
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "talk.bin"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadTalk, match="not UTF-8"):
+        read_talk(str(path))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadTalk, match="No such file"):
+        read_talk(str(tmp_path / "nothing"))
+
+
+def talk_ending_at(*ends: float) -> list[Utterance]:
+    return [Utterance({"text": f"Until {end}."}, end) for end in ends]
+
+
+def published_by(feed: Feed, state: DemoState, now: float) -> list[str]:
+    feed.publish_due(state, now)
+    return [entry.id for entry in state.shown.published]
+
+
+class Ids:
+    """Publishes to nowhere and numbers what it gets."""
+
+    def __init__(self) -> None:
+        self.num_published = 0
+
+    def __call__(self, stream: str, fields: dict[str, str]) -> str:
+        self.num_published += 1
+        return f"{self.num_published}-0"
+
+
+def test_utterances_are_published_when_they_end_at_the_given_speed() -> None:
+    state, talk = DemoState.of(["live:demo"], 3), talk_ending_at(10, 20, 50)
+    feed = Feed(Ids(), talk, speed=10.0)
+    feed.publish_first(state, now=100.0)
+    feed.start_pace(state, now=200.0)
+    assert len(published_by(feed, state, 200.9)) == 1
+    assert len(published_by(feed, state, 201.1)) == 2
+    assert len(published_by(feed, state, 203.9)) == 2
+    assert len(published_by(feed, state, 204.1)) == 3
+    assert feed.is_finished
+
+
+def test_every_stream_gets_the_whole_talk() -> None:
+    names = ["live:demo", "live:demo-2", "live:demo-3"]
+    state = DemoState.of(names, 2)
+    feed = Feed(Ids(), talk_ending_at(1, 2), speed=math.inf)
+    feed.publish_first(state, now=0.0)
+    feed.start_pace(state, now=0.0)
+    feed.publish_due(state, now=0.0)
+    assert all(len(stream.published) == 2 for stream in state.streams.values())
+
+
+@given(st.integers(1, 60))
+def test_at_full_speed_everything_is_due_a_part_at_a_time(num_entries: int) -> None:
+    state = DemoState.of(["live:demo"], num_entries)
+    feed = Feed(Ids(), talk_ending_at(*range(num_entries)), speed=math.inf)
+    feed.publish_first(state, now=5.0)
+    feed.start_pace(state, now=6.0)
+    for _ in range(1 + num_entries // MAX_AT_ONCE):
+        feed.publish_due(state, now=6.0)
+    assert feed.is_finished
+    assert len(state.shown.published) == num_entries
+
+
+def parsed(*arguments: str) -> DemoOptions:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return DemoOptions.of(parser.parse_args(arguments))
+
+
+def test_options_without_any_are_the_defaults() -> None:
+    assert parsed() == DemoOptions()
+
+
+def test_options_are_read() -> None:
+    options = parsed(
+        "--file", "-", "--speed", "max", "--streams", "4", "--keep", "--plain", "--model", "m"
+    )
+    assert options == DemoOptions("-", math.inf, 4, True, True, "m")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--speed", "0"), ("--speed", "nan"), ("--speed", "fast"), ("--streams", "0"),
+     ("--streams", "33"), ("--streams", "²")],
+)  # fmt: skip
+def test_a_wrong_value_is_named(
+    arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parsed(*arguments)
+    assert repr(arguments[1]) in capsys.readouterr().err
