@@ -1,0 +1,402 @@
+"""The deployment files against each other and against the code that they deploy."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from worker.bootstep import STOP_SECONDS
+from worker.config import ENV_PREFIX, Settings
+from worker.metrics import Metrics
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+GPU_OVERLAY = ROOT / "docker-compose.gpu.yml"
+DOCKERFILE = ROOT / "ops/Dockerfile"
+PROMETHEUS = ROOT / "ops/prometheus"
+DASHBOARD = ROOT / "ops/grafana/dashboards/weir.json"
+PROVISIONING = ROOT / "ops/grafana/provisioning"
+
+FROM_ELSEWHERE = {"up", "process_start_time_seconds"}
+"""Metrics that the files may name and worker/metrics.py does not: Prometheus makes them."""
+
+METRIC = re.compile(r"\b(?:weir|process)_[a-z_]+\b|\bup\b")
+
+
+def load(path: Path) -> dict[str, Any]:
+    document = yaml.safe_load(path.read_text())
+    assert isinstance(document, dict)
+    return document
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found = load(COMPOSE)["services"]
+    assert isinstance(found, dict)
+    return found
+
+
+# ------------------------------------------------------------------ compose
+
+
+@pytest.mark.parametrize("path", [COMPOSE, GPU_OVERLAY], ids=lambda path: path.name)
+def test_compose_files_follow_the_compose_specification(path: Path) -> None:
+    command = ["check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(path)]
+    result = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_ports_are_published_on_this_machine_only() -> None:
+    ports = {name: s["ports"] for name, s in services().items() if "ports" in s}
+    assert set(ports) == {"redis", "prometheus", "grafana"}
+    for name, published in ports.items():
+        assert all(str(port).startswith("127.0.0.1:") for port in published), name
+
+
+def test_workers_can_be_scaled() -> None:
+    worker = services()["worker"]
+    assert "container_name" not in worker
+    assert "ports" not in worker
+
+
+def test_every_image_is_pinned() -> None:
+    for name, service in services().items():
+        _, _, tag = service["image"].partition(":")
+        assert re.match(r"v?\d+\.\d+\.\d+", tag), f"{name}: {service['image']}"
+
+
+def test_every_service_that_stays_up_is_checked_restarted_and_confined() -> None:
+    for name, service in services().items():
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["read_only"] is True, name
+        assert service["deploy"]["resources"]["limits"]["memory"], name
+        if "profiles" not in service:
+            assert service["healthcheck"]["test"], name
+            assert service["restart"] == "unless-stopped", name
+
+
+def test_a_worker_has_time_to_stop() -> None:
+    grace = services()["worker"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) > STOP_SECONDS
+
+
+def test_the_only_environment_of_a_worker_is_what_settings_know() -> None:
+    overlay = load(GPU_OVERLAY)["services"]["worker"]["environment"]
+    names = {*services()["worker"]["environment"], *overlay}
+    known = {ENV_PREFIX + field.upper() for field in Settings.model_fields}
+    assert names <= known, names - known
+
+
+def test_the_environment_of_a_worker_makes_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    overlay = load(GPU_OVERLAY)["services"]["worker"]["environment"]
+    for extra in ({}, overlay):
+        for name, value in {**services()["worker"]["environment"], **extra}.items():
+            if value is not None:
+                monkeypatch.setenv(name, str(value))
+        settings = Settings()
+        assert settings.metrics_host == "0.0.0.0"  # noqa: S104 (inside a container)
+        assert settings.model == "bundled"
+    assert (settings.device, settings.dtype) == ("cuda", "bfloat16")
+
+
+def test_sessions_are_saved_where_all_workers_find_them() -> None:
+    worker = services()["worker"]
+    mounts = [volume.split(":") for volume in worker["volumes"]]
+    volume = next(source for source, target in mounts if target == worker_snapshots(worker))
+    assert volume in load(COMPOSE)["volumes"]
+
+
+def worker_snapshots(worker: dict[str, Any]) -> str:
+    return str(worker["environment"]["WEIR_SNAPSHOT_DIR"])
+
+
+def test_passwords_are_secrets_from_files_that_git_ignores() -> None:
+    secrets = load(COMPOSE)["secrets"]
+    for name, secret in secrets.items():
+        ignored = subprocess.run(
+            ["git", "check-ignore", "--quiet", secret["file"]], cwd=ROOT, timeout=10, check=False
+        )
+        assert ignored.returncode == 0, f"{name}: {secret['file']} would be committed"
+    for name, service in services().items():
+        assert set(service.get("secrets", [])) <= set(secrets), name
+        for variable, value in service.get("environment", {}).items():
+            if "PASSWORD" in variable:
+                assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+
+
+def test_the_secrets_are_explained_where_they_are_expected() -> None:
+    readme = (ROOT / "ops/secrets/README.md").read_text()
+    made = re.search(r"for name in ([a-z ]+); do", readme)
+    assert made
+    expected = {f"ops/secrets/{name}_password.txt" for name in made[1].split()}
+    assert {secret["file"] for secret in load(COMPOSE)["secrets"].values()} == expected
+
+
+def test_files_that_are_mounted_exist() -> None:
+    for name, service in services().items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                assert (ROOT / source).exists(), f"{name}: {source}"
+
+
+def test_valkey_keeps_every_write_and_evicts_nothing() -> None:
+    lines = (ROOT / "ops/valkey/valkey.conf").read_text().splitlines()
+    assert {"appendonly yes", "appendfsync everysec", "maxmemory-policy noeviction"} <= set(lines)
+
+
+def test_the_overlay_only_changes_the_worker_and_gives_it_a_gpu() -> None:
+    overlay = load(GPU_OVERLAY)["services"]
+    assert set(overlay) == {"worker"}
+    devices = overlay["worker"]["deploy"]["resources"]["reservations"]["devices"]
+    assert devices == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
+
+
+# ------------------------------------------------------------------ image
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """Instructions of the Dockerfile in order: (name, rest)."""
+    joined = DOCKERFILE.read_text().replace("\\\n", " ")
+    lines = [line for line in joined.splitlines() if line and not line.startswith("#")]
+    return [(line.split()[0], line.partition(" ")[2]) for line in lines]
+
+
+def last(instruction: str) -> str:
+    return [rest for name, rest in dockerfile() if name == instruction][-1]
+
+
+def test_the_image_runs_weir_worker_as_nobody_special() -> None:
+    assert last("USER").split(":")[0] not in ("0", "root")
+    assert json.loads(last("ENTRYPOINT")) == ["weir"]
+    assert json.loads(last("CMD")) == ["worker"]
+    assert "/healthz" in last("HEALTHCHECK")
+
+
+def test_the_image_installs_what_was_tested_together_and_no_compiler() -> None:
+    installs = [rest for name, rest in dockerfile() if name == "RUN" and "pip install" in rest]
+    assert installs
+    assert all("-c constraints.txt" in rest or "--no-deps" in rest for rest in installs)
+    everything = " ".join(rest for _, rest in dockerfile())
+    assert not re.search(r"apt-get|apk add|gcc|build-essential", everything)
+
+
+def test_the_build_copies_what_exists_and_the_context_lets_through() -> None:
+    allowed = [
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"
+    ]
+    copied = [
+        source
+        for name, rest in dockerfile()
+        if name == "COPY" and not rest.startswith("--from")
+        for source in rest.split()[:-1]
+    ]
+    assert sorted(copied) == sorted(allowed)
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_both_stages_stand_on_the_same_pinned_python() -> None:
+    bases = {rest.split()[0] for name, rest in dockerfile() if name == "FROM"}
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+", bases.pop())
+
+
+# ------------------------------------------------------------------ prometheus
+
+
+@pytest.fixture
+def promtool() -> str:
+    found = shutil.which("promtool")
+    if found is None and os.environ.get("CI") == "true":
+        pytest.fail("promtool is missing: install the Debian package prometheus")
+    if found is None:
+        pytest.skip("promtool is not installed (Debian package: prometheus)")
+    return found
+
+
+def run_promtool(promtool: str, *arguments: str, cwd: Path = PROMETHEUS) -> None:
+    result = subprocess.run(
+        [promtool, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_prometheus_takes_its_configuration(promtool: str) -> None:
+    run_promtool(promtool, "check", "config", "prometheus.yml")
+
+
+def test_alerts_fire_when_they_should_and_not_before(promtool: str) -> None:
+    run_promtool(promtool, "test", "rules", "rules.test.yml")
+
+
+def test_every_alert_is_tested() -> None:
+    alerts = {rule["alert"] for group in rule_groups() for rule in group["rules"]}
+    tests = load(PROMETHEUS / "rules.test.yml")["tests"]
+    fired = {
+        case["alertname"]
+        for test in tests
+        for case in test.get("alert_rule_test", [])
+        if case["exp_alerts"]
+    }
+    assert fired == alerts
+
+
+def test_prometheus_finds_every_worker_at_the_port_that_it_listens_on() -> None:
+    jobs = {job["job_name"]: job for job in load(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
+    discovery = jobs["weir"]["dns_sd_configs"][0]
+    assert discovery["names"] == ["worker"]
+    assert discovery["type"] == "A"
+    assert discovery["port"] == int(services()["worker"]["environment"]["WEIR_METRICS_PORT"])
+
+
+# ------------------------------------------------------------------ names of metrics
+
+
+def exported() -> set[str]:
+    """Every name that a query may use: counters as `_total`, histograms as their parts."""
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+    families = Metrics(CollectorRegistry()).registry.collect()
+    return {f.name + suffix for f in families for suffix in suffixes.get(f.type, [""])}
+
+
+def rule_groups() -> list[dict[str, Any]]:
+    groups = load(PROMETHEUS / "rules.yml")["groups"]
+    assert isinstance(groups, list)
+    return groups
+
+
+def dashboard() -> dict[str, Any]:
+    document = json.loads(DASHBOARD.read_text())
+    assert isinstance(document, dict)
+    return document
+
+
+def dashboard_queries() -> Iterator[tuple[str, str]]:
+    board = dashboard()
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], target["expr"]
+    for variable in board["templating"]["list"]:
+        yield f"variable {variable['name']}", variable["query"]["query"]
+    for annotation in board["annotations"]["list"]:
+        yield annotation["name"], annotation["expr"]
+
+
+def rule_queries() -> Iterator[tuple[str, str]]:
+    for group in rule_groups():
+        for rule in group["rules"]:
+            yield rule["alert"], rule["expr"]
+
+
+def test_every_metric_that_a_panel_or_an_alert_names_exists() -> None:
+    known = exported() | FROM_ELSEWHERE
+    for where, query in [*dashboard_queries(), *rule_queries()]:
+        named = set(METRIC.findall(query))
+        assert named, f"{where} names no metric"
+        assert named <= known, f"{where}: {named - known}"
+
+
+def test_the_alerts_are_tested_with_metrics_that_exist() -> None:
+    named = {
+        series["series"].partition("{")[0]
+        for test in load(PROMETHEUS / "rules.test.yml")["tests"]
+        for series in test["input_series"]
+    }
+    assert named <= exported() | FROM_ELSEWHERE
+
+
+def test_every_label_value_that_a_query_selects_exists() -> None:
+    states = {
+        sample.labels["state"]
+        for family in Metrics(CollectorRegistry()).registry.collect()
+        for sample in family.samples
+        if "state" in sample.labels
+    } | {"in_use", "free"}
+    for where, query in [*dashboard_queries(), *rule_queries()]:
+        assert set(re.findall(r'state="(\w+)"', query)) <= states, where
+
+
+def test_every_query_of_the_dashboard_is_valid(promtool: str, tmp_path: Path) -> None:
+    grafana = {"$__rate_interval": "1m", "$worker": ".*"}
+    rules = []
+    for number, (_, query) in enumerate(dashboard_queries()):
+        if query.startswith("label_values("):
+            continue
+        for name, value in grafana.items():
+            query = query.replace(name, value)
+        rules.append({"record": f"panel_{number}", "expr": query})
+    path = tmp_path / "panels.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    run_promtool(promtool, "check", "rules", str(path))
+
+
+# ------------------------------------------------------------------ grafana
+
+
+def test_the_dashboard_reads_from_the_provisioned_data_source() -> None:
+    sources = load(PROVISIONING / "datasources/prometheus.yml")["datasources"]
+    uids = {source["uid"] for source in sources}
+    board = dashboard()
+    asked = [panel["datasource"]["uid"] for panel in board["panels"]]
+    asked += [target["datasource"]["uid"] for p in board["panels"] for target in p["targets"]]
+    asked += [variable["datasource"]["uid"] for variable in board["templating"]["list"]]
+    asked += [annotation["datasource"]["uid"] for annotation in board["annotations"]["list"]]
+    assert set(asked) == uids
+
+
+def test_grafana_finds_prometheus_and_the_dashboard() -> None:
+    source = load(PROVISIONING / "datasources/prometheus.yml")["datasources"][0]
+    assert source["url"] == "http://prometheus:9090"
+    assert "prometheus" in services()
+    folder = load(PROVISIONING / "dashboards/weir.yml")["providers"][0]["options"]["path"]
+    grafana = services()["grafana"]
+    assert f"./ops/grafana/dashboards:{folder}:ro" in grafana["volumes"]
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{folder}/{DASHBOARD.name}"
+
+
+def test_panels_have_their_own_ids_and_titles() -> None:
+    panels = dashboard()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len({panel["title"] for panel in panels}) == len(panels)
+    for panel in panels:
+        references = [target["refId"] for target in panel["targets"]]
+        assert len(set(references)) == len(references), panel["title"]
+
+
+def test_panels_lie_side_by_side_on_the_grid() -> None:
+    panels = dashboard()["panels"]
+    for panel in panels:
+        place = panel["gridPos"]
+        assert place["x"] >= 0
+        assert place["x"] + place["w"] <= 24, panel["title"]
+    for one, other in combinations(panels, 2):
+        assert not overlap(one["gridPos"], other["gridPos"]), f"{one['title']}, {other['title']}"
+
+
+def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+    return all(
+        one[start] < other[start] + other[length] and other[start] < one[start] + one[length]
+        for start, length in (("x", "w"), ("y", "h"))
+    )
+
+
+def test_the_level_memory_line_is_on_the_dashboard() -> None:
+    panel = next(p for p in dashboard()["panels"] if p["title"].startswith("Memory stays level"))
+    queries = " ".join(target["expr"] for target in panel["targets"])
+    for metric in ("weir_kv_cache_bytes", "weir_resident_memory_bytes", "weir_tokens_in_total"):
+        assert metric in queries
