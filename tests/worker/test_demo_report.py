@@ -29,7 +29,7 @@ def talk_of(num_entries: int, stream: str = "live:demo") -> DemoState:
     state = DemoState.of([stream], num_entries)
     state.started_at = 1.0
     for n in range(1, num_entries + 1):
-        state.add_published(Published(stream, f"{n}-0", at=float(n), end=10.0 * n))
+        state.shown.add_published(Published(f"{n}-0", at=float(n), end=10.0 * n))
     return state
 
 

@@ -23,7 +23,7 @@ def busy_state() -> DemoState:
     state.started_at = 1.0
     stream = state.shown
     for n in range(1, 61):
-        state.add_published(Published("live:demo", f"17000000{n:05d}-0", at=float(n), end=10.0 * n))
+        stream.add_published(Published(f"17000000{n:05d}-0", at=float(n), end=10.0 * n))
         restored = "1" if n % 4 == 0 else ""
         stream.lines.append(
             Line.of(

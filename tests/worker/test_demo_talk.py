@@ -1,4 +1,4 @@
-"""What is published, and when: reading a talk, and keeping its pace."""
+"""Which talk is published: what can be read, what is refused, what can be asked for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from worker.demo.feed import MAX_AT_ONCE, Feed
 from worker.demo.options import DemoOptions, add_arguments
-from worker.demo.state import DemoState
-from worker.demo.talk import BadTalk, Utterance, read_talk
+from worker.demo.talk import BadTalk, read_talk
 
 
 def written(path: Path, text: str) -> str:
@@ -86,60 +82,6 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadTalk, match="No such file"):
         read_talk(str(tmp_path / "nothing"))
-
-
-def talk_ending_at(*ends: float) -> list[Utterance]:
-    return [Utterance({"text": f"Until {end}."}, end) for end in ends]
-
-
-def published_by(feed: Feed, state: DemoState, now: float) -> list[str]:
-    feed.publish_due(state, now)
-    return [entry.id for entry in state.shown.published]
-
-
-class Ids:
-    """Publishes to nowhere and numbers what it gets."""
-
-    def __init__(self) -> None:
-        self.num_published = 0
-
-    def __call__(self, stream: str, fields: dict[str, str]) -> str:
-        self.num_published += 1
-        return f"{self.num_published}-0"
-
-
-def test_utterances_are_published_when_they_end_at_the_given_speed() -> None:
-    state, talk = DemoState.of(["live:demo"], 3), talk_ending_at(10, 20, 50)
-    feed = Feed(Ids(), talk, speed=10.0)
-    feed.publish_first(state, now=100.0)
-    feed.start_pace(state, now=200.0)
-    assert len(published_by(feed, state, 200.9)) == 1
-    assert len(published_by(feed, state, 201.1)) == 2
-    assert len(published_by(feed, state, 203.9)) == 2
-    assert len(published_by(feed, state, 204.1)) == 3
-    assert feed.is_finished
-
-
-def test_every_stream_gets_the_whole_talk() -> None:
-    names = ["live:demo", "live:demo-2", "live:demo-3"]
-    state = DemoState.of(names, 2)
-    feed = Feed(Ids(), talk_ending_at(1, 2), speed=math.inf)
-    feed.publish_first(state, now=0.0)
-    feed.start_pace(state, now=0.0)
-    feed.publish_due(state, now=0.0)
-    assert all(len(stream.published) == 2 for stream in state.streams.values())
-
-
-@given(st.integers(1, 60))
-def test_at_full_speed_everything_is_due_a_part_at_a_time(num_entries: int) -> None:
-    state = DemoState.of(["live:demo"], num_entries)
-    feed = Feed(Ids(), talk_ending_at(*range(num_entries)), speed=math.inf)
-    feed.publish_first(state, now=5.0)
-    feed.start_pace(state, now=6.0)
-    for _ in range(1 + num_entries // MAX_AT_ONCE):
-        feed.publish_due(state, now=6.0)
-    assert feed.is_finished
-    assert len(state.shown.published) == num_entries
 
 
 def parsed(*arguments: str) -> DemoOptions:

@@ -40,7 +40,7 @@ def test_every_kind_of_output_is_noted_with_its_stream(redis: Redis) -> None:
     redis.xadd(keys.summary, {"text": "It moves.", "first": "1-0", "last": "2-0", "final": "1"})
     redis.xadd(keys.memory, {"kv_bytes": "1024", "tokens_seen": "7", "at": "12.5"})
     redis.xadd(keys.rejected, {"entry_id": "2-0", "reason": "no text", "raw": "{}"})
-    read_all(Watch(redis, state))
+    read_all(Watch(redis, state, []))
     quiet, talking = state.streams.values()
     assert not (quiet.lines or quiet.summaries or quiet.memory or quiet.rejected)
     assert [(line.text, line.is_restored) for line in talking.lines] == [("Moves.", True)]
@@ -51,7 +51,7 @@ def test_every_kind_of_output_is_noted_with_its_stream(redis: Redis) -> None:
 
 def test_a_long_stream_is_read_once_and_in_order(redis: Redis) -> None:
     state = DemoState.of(STREAMS[:1], num_entries=1200)
-    key, watch = stream_keys("live:demo").transcript, Watch(redis, state)
+    key, watch = stream_keys("live:demo").transcript, Watch(redis, state, [])
     num_lines = 2 * READ_COUNT + 200
     for n in range(num_lines):
         redis.xadd(key, {"entry": f"{n}-0", "text": f"Line {n}."})
@@ -61,7 +61,7 @@ def test_a_long_stream_is_read_once_and_in_order(redis: Redis) -> None:
 
 def test_a_stream_is_done_after_its_last_line_and_its_final_summary(redis: Redis) -> None:
     state = DemoState.of(STREAMS[:1], num_entries=1)
-    keys, watch = stream_keys("live:demo"), Watch(redis, state)
+    keys, watch = stream_keys("live:demo"), Watch(redis, state, [])
     redis.xadd(keys.transcript, {"entry": "1-0", "text": "Yes.", "end_of_stream": "1"})
     read_all(watch)
     assert not state.is_done
@@ -75,6 +75,6 @@ def test_odd_fields_do_no_harm(redis: Redis) -> None:
     keys = stream_keys("live:demo")
     redis.xadd(keys.memory, {"kv_bytes": "many"})
     redis.xadd(keys.transcript, {"hello": "world"})
-    read_all(Watch(redis, state))
+    read_all(Watch(redis, state, []))
     assert state.shown.memory[0].kv_bytes == 0
     assert state.shown.lines[0].text == ""

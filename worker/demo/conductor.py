@@ -54,16 +54,15 @@ class Conductor:
         return elapsed_seconds
 
     def _wait_for_first_line(self) -> None:
-        self._feed.publish_first(self._state, time.monotonic())
+        self._feed.publish_first()
         while not (self._state.shown.lines or self._stopped.is_set()):
             self._look()
 
     def _play(self) -> float:
         """Until the last output of every stream is there. Returns the seconds that it took."""
-        started_at = time.monotonic()
-        self._feed.start_pace(self._state, started_at)
+        started_at = self._state.started_at = self._feed.start_pace(time.monotonic())
         while not (self._state.is_done or self._stopped.is_set()):
-            self._feed.publish_due(self._state, time.monotonic())
+            self._feed.publish_due(time.monotonic())
             self._look()
             self._view.update(self._state, time.monotonic())
         return time.monotonic() - started_at

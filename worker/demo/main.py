@@ -14,12 +14,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rich.console import Console
 
 from worker.demo.conductor import Conductor
@@ -29,10 +26,11 @@ from worker.demo.processes import WorkerFailed, WorkerProcess
 from worker.demo.report import early_end_lines, is_complete, report_lines
 from worker.demo.state import DemoState
 from worker.demo.talk import BadTalk, Utterance, read_talk
-from worker.demo.views import LiveView, PlainView, View
+from worker.demo.views import LiveView, MakeView, PlainView
 from worker.demo.watch import Watch
 from worker.embedded import EmbeddedServer, EmbeddedServerError
 from worker.keys import stream_keys
+from worker.publisher import Publisher
 
 STREAM = "live:demo"
 EXIT_FAILED = 1
@@ -40,13 +38,17 @@ EXIT_INTERRUPTED = 130
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """`arguments` as `options.add_arguments` defines them. Returns the exit code of the command."""
+def run(arguments: argparse.Namespace, *, make_view: MakeView | None = None) -> int:
+    """`arguments` as `options.add_arguments` defines them. Returns the exit code of the command.
+
+    make_view: another face than the live screen or, for pipes and `--plain`, lines.
+    """
     options = DemoOptions.of(arguments)
+    make_view = make_view or _usual_view(options)
     try:
         talk = read_talk(options.file)
         with _stop_signals() as stopped:
-            return _demo(options, talk, stopped)
+            return _demo(options, talk, make_view, stopped)
     except (BadTalk, EmbeddedServerError, WorkerFailed, RedisError) as error:
         sys.stderr.write(f"weir demo: {error}\n")
         return EXIT_FAILED
@@ -54,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_INTERRUPTED
 
 
-def _demo(options: DemoOptions, talk: list[Utterance], stopped: threading.Event) -> int:
+def _demo(
+    options: DemoOptions, talk: list[Utterance], make_view: MakeView, stopped: threading.Event
+) -> int:
     console = Console()
     names = [STREAM, *(f"{STREAM}-{n}" for n in range(2, options.streams + 1))]
     state = DemoState.of(names, len(talk))
@@ -63,10 +67,12 @@ def _demo(options: DemoOptions, talk: list[Utterance], stopped: threading.Event)
         redis = stack.enter_context(_client(server.url))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-"))
         worker = stack.enter_context(WorkerProcess(worker_settings(server.url, folder, options)))
-        view = _view(console, server, is_plain=options.plain or not console.is_terminal)
+        headline = f"{STREAM} on an embedded Valkey, 127.0.0.1:{server.port}"
+        view = make_view(console, headline, _hints(server))
         stack.callback(view.close)
-        feed = Feed(lambda stream, fields: _publish(redis, stream, fields), talk, options.speed)
-        conductor = Conductor(state, feed, Watch(redis, state), worker, view, stopped)
+        feed = Feed([Publisher(redis, name) for name in names], talk, options.speed)
+        watch = Watch(redis, state, talk)
+        conductor = Conductor(state, feed, watch, worker, view, stopped)
         elapsed_seconds = conductor.perform(keep=options.keep)
     return _report(console, state, elapsed_seconds)
 
@@ -84,27 +90,20 @@ def worker_settings(redis_url: str, folder: str, options: DemoOptions) -> dict[s
 
 
 def _client(url: str) -> Redis:
-    # Without repetition: an entry whose reply is lost must not be published twice.
-    once = Retry(NoBackoff(), 0)
-    return Redis.from_url(
-        url, protocol=2, retry=once, decode_responses=True, encoding_errors="replace"
-    )
+    return Redis.from_url(url, protocol=2, decode_responses=True, encoding_errors="replace")
 
 
-def _publish(redis: Redis, stream: str, fields: dict[str, str]) -> str:
-    columns: dict[Any, Any] = dict(fields)
-    return str(redis.xadd(stream, columns))
+def _usual_view(options: DemoOptions) -> MakeView:
+    has_screen = sys.stdout.isatty() and not Console().is_dumb_terminal
+    return LiveView if has_screen and not options.plain else PlainView
 
 
-def _view(console: Console, server: EmbeddedServer, *, is_plain: bool) -> View:
-    headline = f"{STREAM} on an embedded Valkey, 127.0.0.1:{server.port}"
-    hints = [
+def _hints(server: EmbeddedServer) -> list[str]:
+    """How to look at the keys from outside while it runs."""
+    return [
         f"redis-cli -p {server.port} XREVRANGE '{stream_keys(STREAM).summary}' + - COUNT 1",
-        f"weir tail {STREAM} --redis-url {server.url}",
+        f"weir tail {STREAM} --redis-url {server.url}  (Ctrl-C ends it)",
     ]
-    if is_plain:
-        return PlainView(console, [headline, *hints])
-    return LiveView(console, headline, [*hints[:-1], f"{hints[-1]}    Ctrl-C ends it"])
 
 
 def _report(console: Console, state: DemoState, elapsed_seconds: float) -> int:

@@ -68,14 +68,15 @@ def report_lines(state: DemoState, elapsed_seconds: float) -> list[str]:
     accounts = [account(stream) for stream in state.streams.values()]
     lines = [line for one in accounts for line in _account_lines(one)]
     talk = state.shown.published[-1].end if state.shown.published else 0.0
-    return [*lines, *_memory_lines(state), _speed_line(talk, elapsed_seconds, state)]
+    figures = [*_memory_lines(state), _speed_line(talk, elapsed_seconds, state)]
+    return [*lines, *figures, *(f"last summary  {one.text}" for one in state.shown.summaries[-1:])]
 
 
 def early_end_lines(state: DemoState) -> list[str]:
     """The report of a run that was ended before the talk was over: nothing is missing yet."""
     entries = [
         f"{name}: {len(stream.published)} of {state.num_entries} entries published, "
-        f"{stream.num_answered} came out, {len(stream.summaries)} summaries"
+        f"{stream.num_answered} came out, summaries: {len(stream.summaries)}"
         for name, stream in state.streams.items()
     ]
     return ["ended early", *entries, *_memory_lines(state)]

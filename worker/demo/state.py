@@ -15,9 +15,8 @@ RATE_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Published:
-    """One entry as it was published. `at` is monotonic seconds, `end` seconds of talk."""
+    """One entry of the input. `at` is monotonic seconds, `end` seconds of talk."""
 
-    stream: str
     id: str
     at: float
     end: float
@@ -70,9 +69,6 @@ class DemoState:
     @property
     def is_done(self) -> bool:
         return all(stream.is_done for stream in self.streams.values())
-
-    def add_published(self, entry: Published) -> None:
-        self.streams[entry.stream].add_published(entry)
 
 
 @dataclass(frozen=True)

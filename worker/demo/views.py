@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from rich.console import Console
@@ -25,13 +26,17 @@ class View(Protocol):
     def close(self) -> None: ...
 
 
+MakeView = Callable[[Console, str, list[str]], View]
+"""Takes the console, a headline, and hints: how to look at the keys from outside."""
+
+
 class PlainView:
     """A line for everything that happens."""
 
-    def __init__(self, console: Console, introduction: list[str]):
+    def __init__(self, console: Console, headline: str, hints: list[str]):
         self._console = console
         self._log = PlainLog(self.stage)
-        for text in introduction:
+        for text in [headline, *hints]:
             self.stage(text)
 
     def stage(self, text: str) -> None:

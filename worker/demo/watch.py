@@ -1,26 +1,38 @@
-"""Reads the output keys as anybody can, with plain XREAD, and notes in the state what is new."""
+"""Reads a stream and its output keys as anybody can, with plain XREAD, and notes what is new."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from redis import Redis
 
 from worker.demo.outputs import Fields, Line, Memory, Summary
-from worker.demo.state import DemoState, StreamState
+from worker.demo.state import DemoState, Published, StreamState
+from worker.demo.talk import Utterance
 from worker.keys import stream_keys
 
 READ_COUNT = 500
 
 
 class Watch:
-    """`redis` must decode replies to text."""
+    """`redis` must decode replies to text. Entry n of every input is utterance n of the talk."""
 
-    def __init__(self, redis: Redis, state: DemoState):
+    def __init__(
+        self,
+        redis: Redis,
+        state: DemoState,
+        talk: Sequence[Utterance],
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._redis = redis
+        self._talk = talk
+        self._clock = clock
         self._places: dict[str, tuple[StreamState, str]] = {}  # of an output key: whose, and what
         for stream in state.streams.values():
             keys = stream_keys(stream.stream)
+            self._places[stream.stream] = stream, "input"
             self._places[keys.transcript] = stream, "transcript"
             self._places[keys.summary] = stream, "summary"
             self._places[keys.memory] = stream, "memory"
@@ -35,8 +47,12 @@ class Watch:
         for key, entries in dict(reply or {}).items():
             stream, kind = self._places[key]
             for entry_id, fields in entries:
-                note(stream, kind, fields)
                 self._cursors[key] = entry_id
+                if kind == "input":
+                    end = self._talk[len(stream.published)].end
+                    stream.add_published(Published(entry_id, self._clock(), end))
+                else:
+                    note(stream, kind, fields)
 
 
 def note(stream: StreamState, kind: str, fields: Fields) -> None:
