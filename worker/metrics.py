@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from engine import MemoryReport, StepReport
 
-STREAM_STATES = ("live", "idle", "waiting_for_row")
+OWNED_STATES = ("live", "idle")
 VIEWS = ("summary", "transcript", "prompt")
 
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -86,9 +86,13 @@ class Metrics:
         self._entries_rejected.labels(kind).inc()
 
     def streams(self, counts: Mapping[str, int]) -> None:
-        """How many owned streams are in each of `STREAM_STATES`; a state not named has none."""
-        for state in STREAM_STATES:
+        """How many owned streams are in each of `OWNED_STATES`; a state not named has none."""
+        for state in OWNED_STATES:
             self._streams.labels(state).set(counts.get(state, 0))
+
+    def unowned(self, num_streams: int) -> None:
+        """Streams that need an owner and have none; 0 in a worker that did not look this time."""
+        self._streams.labels("unowned").set(num_streams)
 
     def lag(self, *, entries: Sequence[int], seconds: Sequence[float]) -> None:
         """Unread entries, and seconds behind, one number for each owned stream."""
@@ -155,9 +159,7 @@ class Metrics:
         )
 
     def _add_streams(self, registry: CollectorRegistry, rejections: Sequence[str]) -> None:
-        self._streams = Gauge(
-            "weir_streams", "Streams this worker owns, by state.", ["state"], registry=registry
-        )
+        self._streams = Gauge("weir_streams", "Streams by state.", ["state"], registry=registry)
         self._streams_closed = Counter(
             "weir_streams_closed", "Streams that reached their end.", registry=registry
         )
@@ -182,6 +184,7 @@ class Metrics:
             "weir_lag_seconds_max", "Age of unread entries, the worst stream.", registry=registry
         )
         self.streams({})
+        self.unowned(0)
 
     def _add_steps(self, registry: CollectorRegistry) -> None:
         self._tokens_in = Counter("weir_tokens_in", "Tokens of streams fed.", registry=registry)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine import MemoryReport, StepReport
-from worker.metrics import STREAM_STATES, VIEWS, Metrics
+from worker.metrics import OWNED_STATES, VIEWS, Metrics
 
 BASE_UNITS = ("bytes", "seconds", "total", "info", "ratio")
 COUNTED_NOUNS = ("rows", "streams", "entries", "entries_max", "sessions", "tokens", "seconds_max")
@@ -72,8 +72,10 @@ def test_lag_is_told_as_sum_and_worst(metrics: Metrics) -> None:
 
 def test_streams_of_a_state_that_is_not_named_are_none(metrics: Metrics) -> None:
     metrics.streams({"live": 7, "idle": 2})
+    metrics.unowned(3)
     metrics.streams({"live": 1})
     series = scraped(metrics)
+    assert series["weir_streams{state=unowned}"] == 3
     assert series["weir_streams{state=live}"] == 1
     assert series["weir_streams{state=idle}"] == 0
 
@@ -115,7 +117,7 @@ def test_every_verb_moves_what_it_names(metrics: Metrics) -> None:
 
 def test_what_has_not_happened_yet_is_exported_as_zero(metrics: Metrics) -> None:
     series = scraped(metrics)
-    for state in STREAM_STATES:
+    for state in (*OWNED_STATES, "unowned"):
         assert series[f"weir_streams{{state={state}}}"] == 0
     for view in VIEWS:
         assert series[f"weir_view_duration_seconds_count{{view={view}}}"] == 0

@@ -1,0 +1,68 @@
+"""A worker whose pipeline only writes down what it is told: `-A tests.system.recording_app`.
+
+All of Celery, the bootstep, the tasks and the reconciler are the real ones. Tests read `told`, and
+make the pipeline fail by putting the name of an error into `fail`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+from redis import Redis
+from redis.exceptions import ConnectionError
+
+from worker.app import make_app
+from worker.config import Settings
+from worker.connection import connect
+from worker.lease import Lease, Leases
+from worker.metrics import Metrics
+
+TOLD = "test:told"
+FAIL = "test:fail"
+FAILURES = {b"bug": RuntimeError("a bug in the pipeline"), b"network": ConnectionError("gone")}
+
+
+class RecordingPipeline:
+    """Owns streams for real, by their lease, and reads nothing."""
+
+    def __init__(self, redis: Redis, *, lease_seconds: float) -> None:
+        self.wake = threading.Event()
+        self._redis = redis
+        self._leases = Leases(redis, f"recorder-{id(self)}", lease_seconds=lease_seconds)
+        self._owned: dict[str, Lease] = {}
+        self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    @classmethod
+    def open(cls, settings: Settings, metrics: Metrics) -> RecordingPipeline:
+        metrics.describe(model="none", device="cpu", dtype="float32")
+        return cls(connect(settings), lease_seconds=settings.lease_seconds)
+
+    def adopt(self, stream: str) -> None:
+        self._orders.put(stream)
+        self.wake.set()
+
+    def release(self, stream: str) -> None:
+        self._redis.rpush(TOLD, f"release {stream}")
+
+    def run_once(self) -> bool:
+        failure = self._redis.lpop(FAIL)
+        if failure:
+            raise FAILURES[failure]
+        while not self._orders.empty():
+            stream = self._orders.get()
+            self._redis.rpush(TOLD, f"adopt {stream}")
+            lease = self._leases.acquire(stream)
+            if lease:
+                self._owned[stream] = lease
+        for lease in self._owned.values():
+            self._leases.renew(lease)
+        return False
+
+    def close(self) -> None:
+        for lease in self._owned.values():
+            self._leases.release(lease)
+        self._redis.rpush(TOLD, "close")
+
+
+app = make_app(RecordingPipeline.open)

@@ -1,0 +1,91 @@
+"""The Celery application: `celery -A worker.app worker` is a Weir worker, with no further options.
+
+Celery places streams on workers and carries control messages, nothing else. A message is a hint:
+the truth is in Redis, and the reconciler repeats whatever got lost on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery
+from pydantic import ValidationError
+
+from worker import tasks
+from worker.bootstep import EngineStep
+from worker.config import Settings, load_settings, settings_error_line
+from worker.engine_thread import Runnable
+
+if TYPE_CHECKING:
+    from worker.metrics import Metrics
+    from worker.tasks import Control
+
+OpenPipeline = Callable[[Settings, "Metrics"], Runnable]
+
+KEY_PREFIX = "weir:celery:"
+"""Before each of the broker's own keys, so that other applications can use the same database."""
+
+
+class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
+    """Celery, with what its tasks and bootsteps reach."""
+
+    open_pipeline: OpenPipeline
+    control_of_worker: Control
+    """Set while a worker runs in this process, and only then."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Read at first use: importing this module reads no environment."""
+        try:
+            return load_settings()
+        except ValidationError as error:
+            raise SystemExit(f"weir: {settings_error_line(error)}") from None
+
+
+def open_pipeline(settings: Settings, metrics: Metrics) -> Runnable:
+    """The pipeline of a real worker, its engine loaded."""
+    # Imported late: whoever only sends messages needs no torch.
+    from engine import EngineError  # noqa: PLC0415
+    from worker.pipeline import Pipeline  # noqa: PLC0415
+
+    try:
+        return Pipeline.open(settings, metrics)
+    except (EngineError, ValueError) as error:
+        raise SystemExit(f"weir: {error}") from error
+
+
+def make_app(open_pipeline: OpenPipeline = open_pipeline) -> WeirCelery:
+    """A Celery application whose workers run the pipeline that `open_pipeline` makes."""
+    app = WeirCelery("weir")
+    app.open_pipeline = open_pipeline
+    app.add_defaults(lambda: celery_config(app.settings))
+    app.steps["worker"].add(EngineStep)
+    tasks.register(app)
+    return app
+
+
+def celery_config(settings: Settings) -> dict[str, Any]:
+    """Where Celery must differ from its defaults."""
+    return {
+        "broker_url": settings.broker_url,
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": {"global_keyprefix": KEY_PREFIX},
+        "task_default_queue": "weir",
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # Early: a late-acknowledged task that is unfinished when Redis goes away ends the worker.
+        "task_acks_late": False,
+        "worker_pool": "threads",
+        "worker_concurrency": 2,
+        "worker_prefetch_multiplier": 1,
+        # Its replies leave keys without a time to live. /healthz and `weir streams` say more.
+        "worker_enable_remote_control": False,
+        # What a refused start says should be a plain line, not a log record.
+        "worker_redirect_stdouts": False,
+    }
+
+
+app = make_app()
