@@ -77,9 +77,9 @@ class Ownership:
 
     def let_go(self, stream: LiveStream) -> None:
         """Saves the session and gives the stream back, for any worker to take up."""
-        stream.save(self._snapshots, last_chance=True)
         if stream.is_quiet:
             stream.outbox.advance(status="parked")
+        stream.save(self._snapshots, last_chance=True)
         if self._commit(stream):
             self._give_back(stream, "given back")
 

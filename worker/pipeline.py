@@ -37,7 +37,7 @@ class Pipeline:
         self._kit = kit
         self._engine = kit.engine
         self._source = source
-        self._owned = Ownership(kit, redis, owner=owner)
+        self.owned = Ownership(kit, redis, owner=owner)
         self._lag = Lag(redis, kit.metrics)
         self._orders: queue.SimpleQueue[partial[None]] = queue.SimpleQueue()
 
@@ -55,11 +55,11 @@ class Pipeline:
 
     def adopt(self, stream: str) -> None:
         """Take the stream soon, if there is room and nobody owns it."""
-        self._order(partial(self._owned.adopt, stream))
+        self._order(partial(self.owned.adopt, stream))
 
     def release(self, stream: str) -> None:
         """Give the stream back soon, if it is owned here."""
-        self._order(partial(self._owned.release, stream))
+        self._order(partial(self.owned.release, stream))
 
     def _order(self, order: partial[None]) -> None:
         self._orders.put(order)
@@ -79,8 +79,8 @@ class Pipeline:
         report = self._engine.step()
         for stream in self._streams:
             stream.take_out()
-        self._owned.commit()
-        self._owned.tend()
+        self.owned.commit()
+        self.owned.tend()
         self._report(report)
         return bool(self._streams)
 
@@ -91,11 +91,11 @@ class Pipeline:
                 break
             self._engine.step()
         for stream in self._streams:
-            self._owned.leave(stream)
+            self.owned.leave(stream)
 
     @property
     def _streams(self) -> list[LiveStream]:
-        return list(self._owned.streams.values())
+        return list(self.owned.streams.values())
 
     def _obey(self) -> None:
         while not self._orders.empty():
@@ -103,7 +103,7 @@ class Pipeline:
 
     def _read(self) -> None:
         """Entries and requests of every stream that has room; waits only if all is quiet."""
-        streams, settings = self._owned.streams, self._kit.settings
+        streams, settings = self.owned.streams, self._kit.settings
         if not streams:
             return
         is_idle = not self._engine.has_work and not any(s.has_work for s in streams.values())

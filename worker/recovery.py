@@ -93,7 +93,8 @@ def _rebuild(kit: Kit, outbox: Outbox, reader: BackwardReader) -> LiveStream:
     """From the transcript alone: the last window of it, and all that no summary has covered."""
     checkpoint = outbox.checkpoint
     covered: int = checkpoint.views["summary"]["covered"]
-    lines = reader.since(min(covered, checkpoint.tokens_seen - kit.engine.config.num_recent))
+    window_size = kit.engine.config.num_sinks + kit.engine.config.num_recent
+    lines = reader.since(min(covered, checkpoint.tokens_seen - window_size))
     begin = lines[0].start if lines else checkpoint.tokens_seen
     num_prefix = len(kit.engine.tokenizer.chat_parts().prefix)
     session = kit.open_session(start=max(0, begin - num_prefix))

@@ -161,10 +161,10 @@ class LiveStream:
         self._holds_still = wants_copy or self._wants_snapshot(now)
         if not wants_copy or self.session.num_pending:
             return
-        if reason:
-            self._summary.begin(self.session, self.feed, reason, now)
-        else:
+        if self._questions.want_a_copy:  # first: with each summary, not after some of them
             self._questions.begin(self.session, now)
+        elif reason:
+            self._summary.begin(self.session, self.feed, reason, now)
         self._holds_still = False
 
     def _summary_due(self, now: float) -> str | None:
@@ -276,6 +276,11 @@ class LiveStream:
     def _is_done(self) -> bool:
         is_summarised = not self._num_uncovered and not self._summary.is_writing
         return self._is_caught_up and is_summarised and self._questions.is_empty
+
+    def check_coverage(self) -> None:
+        """No token is outside the window that no summary has covered."""
+        num_recent = self.session.window.num_recent
+        assert self._summary.covered >= self.session.num_seen - num_recent  # noqa: S101
 
     def close(self) -> None:
         """Gives every row back; what is not committed is forgotten."""

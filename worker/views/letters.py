@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import torch
 from llguidance import LLMatcher, LLTokenizer
-from llguidance.torch import allocate_token_bitmask, fill_next_token_bitmask
 
 MARKS = ".,?!;:"
 
@@ -54,16 +54,14 @@ class LetterConstraint:
 
     def __init__(self, tokenizer: LLTokenizer, raw: str, vocab_size: int):
         self._matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_regex(grammar(raw)))
-        self._bits = allocate_token_bitmask(1, vocab_size)
         self._vocab_size = vocab_size
-        self._shifts = torch.arange(32, dtype=torch.int32)
         self._check()
 
     def allowed(self) -> torch.Tensor:  # bool (vocab,)
-        fill_next_token_bitmask(self._matcher, self._bits)
+        packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         self._check()
-        bits = (self._bits[0, :, None] >> self._shifts) & 1
-        return bits.flatten()[: self._vocab_size].bool()
+        bits = np.unpackbits(packed, bitorder="little", count=self._vocab_size)
+        return torch.from_numpy(bits).bool()
 
     def accept(self, token_id: int) -> None:
         self._matcher.consume_token(token_id)

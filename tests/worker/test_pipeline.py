@@ -1,0 +1,281 @@
+"""The main job on a real server with the bundled model, one round at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.worker.workbench import (
+    KEYS,
+    STREAM,
+    Workbench,
+    assert_tiled,
+    column,
+    outputs,
+    publish,
+    sentence,
+    settings_for,
+)
+from worker.checkpoint import Checkpoint
+from worker.config import Settings
+from worker.lease import Leases
+from worker.requests import request
+from worker.views.letters import letters
+
+
+@pytest.fixture
+def settings(weir_settings: Settings, tmp_path: Path) -> Settings:
+    return settings_for(weir_settings.redis_url, tmp_path)
+
+
+@pytest.fixture
+def bench(redis: Redis, settings: Settings) -> Workbench:
+    return Workbench(settings)
+
+
+def test_every_entry_comes_out_once_in_order_with_its_letters(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    ids = publish(redis, 20)
+    bench.run_to_end()
+    transcript = outputs(redis_text, KEYS.transcript)
+    assert column(transcript, "entry") == ids
+    assert transcript[-1]["end_of_stream"] == "1"
+    for number, line in enumerate(transcript[:-1]):
+        is_raw = number % 4 == 3
+        assert letters(line["text"]) == letters(sentence(number, raw=True))
+        assert ("restored" in line) == is_raw
+        assert is_raw or line["text"] == sentence(number)
+        assert line["speaker"] == ("Ann", "Bo", "Cy")[number % 3]
+
+
+def test_summaries_tile_the_stream_and_the_last_one_is_final(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    ids = publish(redis, 30)
+    bench.run_to_end()
+    summaries = outputs(redis_text, KEYS.summary)
+    assert len(summaries) > 4
+    assert_tiled(summaries, ids[:-1])
+    assert [s.get("final") for s in summaries] == [None] * (len(summaries) - 1) + ["1"]
+    fed = int(outputs(redis_text, KEYS.memory)[-1]["tokens_seen"])
+    prefix = len(bench.engine.tokenizer.chat_parts().prefix)
+    assert sum(int(s["tokens"]) for s in summaries) == fed - prefix
+
+
+def test_an_entry_longer_than_the_window_is_summarised_in_parts(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    first = redis.xadd(STREAM, {"text": "Well. " + " ".join(sentence(n) for n in range(40))})
+    redis.xadd(STREAM, {"end_of_stream": "1"})
+    bench.run_to_end()
+    summaries = outputs(redis_text, KEYS.summary)
+    assert len(summaries) > 4
+    assert {(s["first"], s["last"]) for s in summaries} == {(first.decode(),) * 2}
+
+
+def test_memory_is_level_and_equal_to_the_engine_s_formula(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    publish(redis, 20, end=False)
+    bench.pipeline.adopt(STREAM)
+    for _ in range(200):
+        bench.now += 0.5
+        bench.run(1)
+    memory = outputs(redis_text, KEYS.memory)
+    assert len(memory) > 5
+    assert set(column(memory, "kv_bytes")) == {str(bench.engine.memory().bytes_per_row)}
+    assert set(column(memory, "kv_bytes_total")) == {str(bench.engine.memory().kv_bytes_total)}
+    assert memory[-1]["window_fill"] == memory[-1]["window_size"] == "160"
+    last = memory[-1]
+    assert int(last["tokens_seen"]) - int(last["tokens_slid_out"]) == 160
+
+
+def test_the_clock_makes_a_summary_of_a_stream_that_has_gone_silent(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    publish(redis, 2, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run(20)
+    assert outputs(redis_text, KEYS.summary) == []
+    bench.now += 61
+    bench.run_until_quiet()
+    assert column(outputs(redis_text, KEYS.summary), "reason") == ["seconds"]
+
+
+def test_bad_entries_are_rejected_with_the_reason_and_the_stream_goes_on(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    good = redis.xadd(STREAM, {"text": "Good morning."})
+    bad = [
+        redis.xadd(STREAM, {"speaker": "Ann"}),
+        redis.xadd(STREAM, {"text": b"\xff\xfe"}),
+        redis.xadd(STREAM, {"text": "Hello.", "start": "soon"}),
+        redis.xadd(STREAM, {"text": "x" * 70_000}),
+    ]
+    also_good = redis.xadd(STREAM, {"text": "Good night.", "mood": "fine"})
+    redis.xadd(STREAM, {"end_of_stream": "1"})
+    bench.run_to_end()
+    rejected = outputs(redis_text, KEYS.rejected)
+    assert [r["entry_id"].encode() for r in rejected] == bad
+    assert [r["reason"].split(":")[0].split(" (")[0] for r in rejected] == [
+        "no text",
+        "text is not UTF-8",
+        "start='soon' is not a number of seconds",
+        "too big",
+    ]
+    transcript = outputs(redis_text, KEYS.transcript)
+    assert [line["entry"].encode() for line in transcript[:2]] == [good, also_good]
+    assert transcript[1]["mood"] == "fine"
+    assert redis_text.xinfo_groups(STREAM)[0]["lag"] == 0
+
+
+def test_entries_trimmed_away_unread_are_counted_and_said(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    publish(redis, 10, end=False)
+    redis.xtrim(STREAM, maxlen=4, approximate=False)
+    redis.xadd(STREAM, {"end_of_stream": "1"})
+    bench.run_to_end()
+    [notice] = outputs(redis_text, KEYS.rejected)
+    assert notice["reason"] == "trimmed: 6 entries were removed before they were read"
+    assert len(outputs(redis_text, KEYS.transcript)) == 5
+    assert Checkpoint.load(redis, STREAM).entries_read == 11
+
+
+def test_hypotheses_become_a_transcript_that_is_never_revised(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    said = [
+        ("You should", "0"),
+        ("You should thank", "0"),
+        ("You should think there", "0"),
+        ("You should think there are many.", "1"),
+        ("You should think there is one.", "1"),
+    ]
+    for text, final in said:
+        redis.xadd(STREAM, {"text": text, "final": final, "segment": "7", "speaker": "Ann"})
+    redis.xadd(STREAM, {"end_of_stream": "1"})
+    bench.run_to_end()
+    *lines, _end = outputs(redis_text, KEYS.transcript)
+    assert column(lines, "text") == ["You should", "think there are many."]
+    assert column(lines, "final") == ["0", "1"]
+    assert [line.get("continues") for line in lines] == [None, "1"]
+
+
+def test_a_closed_stream_that_goes_on_has_a_new_life(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    ids = publish(redis, 3)
+    ids += publish(redis, 4)
+    bench.run_to_end()
+    assert Checkpoint.load(redis, STREAM).status == "closed"
+    bench.run_to_end()
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
+    assert sum("final" in summary for summary in outputs(redis_text, KEYS.summary)) == 2
+
+
+def test_a_flush_summarises_what_came_before_it_now(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    ids = publish(redis, 2, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run(10)
+    request(redis, STREAM, "flush")
+    bench.run_until_quiet()
+    [summary] = outputs(redis_text, KEYS.summary)
+    assert (summary["first"], summary["last"], summary["reason"]) == (ids[0], ids[1], "flush")
+
+
+def test_a_question_is_answered_once_and_leaves_the_stream_untouched(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    publish(redis, 2, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run(20)
+    num_seen = bench.streams[STREAM].session.num_seen
+    for _ in range(2):
+        request(redis, STREAM, "ask", question="Who sticks?", id="q1")
+    bench.run(until=lambda: redis.xlen(KEYS.answers) > 0)
+    bench.run(10)
+    [answer] = outputs(redis_text, KEYS.answers)
+    assert (answer["id"], answer["question"]) == ("q1", "Who sticks?")
+    assert bench.streams[STREAM].session.num_seen == num_seen
+
+
+def test_a_rolling_prompt_is_answered_with_each_summary(
+    redis: Redis, redis_text: Redis, settings: Settings
+) -> None:
+    bench = Workbench(settings.model_copy(update={"prompts": {"todo": "What is to be done?"}}))
+    publish(redis, 12)
+    bench.run_to_end()
+    answers = outputs(redis_text, KEYS.answers)
+    assert len(answers) == len(outputs(redis_text, KEYS.summary)) > 1
+    assert set(column(answers, "id")) == {"todo"}
+
+
+def test_close_ends_a_stream_in_order(bench: Workbench, redis: Redis, redis_text: Redis) -> None:
+    ids = publish(redis, 5, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run(5)
+    request(redis, STREAM, "close")
+    bench.run(until=lambda: STREAM not in bench.streams)
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
+    assert outputs(redis_text, KEYS.summary)[-1]["final"] == "1"
+    assert Checkpoint.load(redis, STREAM).status == "closed"
+
+
+def test_streams_on_one_worker_do_not_mix(
+    redis: Redis, redis_text: Redis, settings: Settings
+) -> None:
+    """Twelve streams in one batch, each with the words that it alone was given."""
+    bench = Workbench(settings.model_copy(update={"num_rows": 20, "max_streams": 12}))
+    names = [f"live:{n}" for n in range(12)]
+    for n, name in enumerate(names):
+        for k in range(6):
+            redis.xadd(name, {"text": f"stream number {n} says {k}"})
+        redis.xadd(name, {"end_of_stream": "1"})
+        bench.pipeline.adopt(name)
+    bench.pipeline.run_once()
+    assert len(bench.streams) == 12
+    bench.run(until=lambda: not bench.streams)
+    for n, name in enumerate(names):
+        lines = outputs(redis_text, f"weir:{{{name}}}:transcript")[:-1]
+        assert [letters(line["text"]) for line in lines] == [
+            f"stream number {n} says {k}" for k in range(6)
+        ]
+
+
+def test_a_quiet_stream_gives_its_row_to_one_that_has_text(
+    redis: Redis, settings: Settings
+) -> None:
+    bench = Workbench(settings.model_copy(update={"num_rows": 4, "max_streams": 1}))
+    publish(redis, 3, "live:old", end=False)
+    bench.pipeline.adopt("live:old")
+    bench.run(20)
+    publish(redis, 1, "live:new", end=False)
+    bench.pipeline.adopt("live:new")
+    bench.run(3)
+    assert list(bench.streams) == ["live:old"]
+    request(redis, "live:old", "flush")
+    bench.run_until_quiet()
+    bench.now += 60
+    bench.pipeline.adopt("live:new")
+    bench.run(3)
+    assert list(bench.streams) == ["live:new"]
+    assert Checkpoint.load(redis, "live:old").status == "parked"
+
+
+def test_an_owner_whose_time_is_over_publishes_nothing(
+    bench: Workbench, redis: Redis, redis_text: Redis, settings: Settings
+) -> None:
+    publish(redis, 3, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.pipeline.run_once()
+    redis.delete(KEYS.lease)
+    assert Leases(redis, "somebody else", lease_seconds=10).acquire(STREAM)
+    num_lines = redis.xlen(KEYS.transcript)
+    bench.run(until=lambda: STREAM not in bench.streams)
+    assert redis.xlen(KEYS.transcript) == num_lines

@@ -1,0 +1,137 @@
+"""A worker that dies anywhere is replaced: nothing is lost, nothing is published twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis import Redis
+
+from tests.worker.workbench import (
+    KEYS,
+    STREAM,
+    Workbench,
+    assert_tiled,
+    column,
+    outputs,
+    publish,
+    sentence,
+    settings_for,
+)
+from worker.config import Settings
+from worker.views.letters import letters
+
+
+@pytest.fixture
+def small(weir_settings: Settings, tmp_path: Path) -> Settings:
+    return settings_for(weir_settings.redis_url, tmp_path, snapshot_seconds=1.0)
+
+
+def die(redis: Redis, bench: Workbench) -> None:
+    """As kill -9 does: nothing is closed, nothing is saved; the lease has run out."""
+    redis.delete(KEYS.lease)
+
+
+def assert_exactly_once(redis_text: Redis, ids: list[str]) -> None:
+    transcript = outputs(redis_text, KEYS.transcript)
+    assert column(transcript, "entry") == ids
+    for number, line in enumerate(transcript[:-1]):
+        assert letters(line["text"]) == letters(sentence(number, raw=True))
+    assert_tiled(outputs(redis_text, KEYS.summary), ids[:-1])
+
+
+@settings(max_examples=8)
+@given(lives=st.lists(st.integers(1, 60), max_size=4), seconds=st.sampled_from([0.0, 0.3]))
+def test_deaths_at_any_round_leave_no_gap_and_no_duplicate(
+    redis: Redis, redis_text: Redis, small: Settings, lives: list[int], seconds: float
+) -> None:
+    """`lives`: rounds that each owner has before it dies. With `seconds` a round, snapshots are
+    saved now and then, so that some owners find one and some must rebuild."""
+    redis.flushall()
+    ids = publish(redis, 12)
+    for num_rounds in lives:
+        bench = Workbench(small)
+        bench.pipeline.adopt(STREAM)
+        for _ in range(num_rounds):
+            bench.now += seconds
+            bench.run(1)
+        die(redis, bench)
+    last = Workbench(small)
+    last.pipeline.adopt(STREAM)
+    last.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+    assert_exactly_once(redis_text, ids)
+
+
+def test_a_saved_session_goes_on_as_if_nothing_had_happened(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    """The summaries, which depend on every number in the window, are those of one owner alone."""
+    texts = []
+    for with_handover in (False, True):
+        redis.flushall()
+        publish(redis, 9, end=False)
+        bench = Workbench(small)
+        bench.pipeline.adopt(STREAM)
+        bench.run_until_idle()
+        if with_handover:
+            bench.pipeline.close()
+            assert not bench.streams
+            bench = Workbench(small)
+            bench.pipeline.adopt(STREAM)
+            bench.run(1)
+            assert bench.streams[STREAM].session.num_pending == 0, "nothing was fed again"
+        redis.xadd(STREAM, {"text": "The pump at the mill is broken.", "end_of_stream": "1"})
+        bench.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+        texts.append(column(outputs(redis_text, KEYS.summary), "text"))
+    assert texts[0] == texts[1]
+
+
+def test_a_torn_snapshot_costs_a_rebuild_and_nothing_else(
+    redis: Redis, redis_text: Redis, small: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = publish(redis, 8, end=False)
+    bench = Workbench(small)
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    bench.pipeline.close()
+    [snapshot] = small.snapshot_dir.glob("*.safetensors")
+    snapshot.write_bytes(snapshot.read_bytes()[:-100])
+    ids.append(redis.xadd(STREAM, {"end_of_stream": "1"}).decode())
+    Workbench(small).run_to_end()
+    assert "rebuilt from its transcript" in caplog.text
+    assert_exactly_once(redis_text, ids)
+
+
+def test_a_rebuilt_window_holds_the_same_tokens_at_the_same_places(
+    redis: Redis, small: Settings
+) -> None:
+    publish(redis, 20, end=False)
+    bench = Workbench(small)
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    before = bench.streams[STREAM]
+    die(redis, bench)
+    for path in small.snapshot_dir.glob("*"):
+        path.unlink()
+    other = Workbench(small)
+    other.pipeline.adopt(STREAM)
+    other.run_until_idle()
+    after = other.streams[STREAM]
+    assert after.session.num_seen == before.session.num_seen
+    assert after.session.window_fill == before.session.window_fill
+    assert after.outbox.checkpoint.views == before.outbox.checkpoint.views
+
+
+def test_snapshots_of_a_stream_that_has_ended_are_removed(redis: Redis, small: Settings) -> None:
+    publish(redis, 10)
+    bench = Workbench(small)
+    bench.pipeline.adopt(STREAM)
+    num_saved = 0
+    while redis.hget(KEYS.state, "status") != b"closed":
+        bench.now += 0.5
+        bench.run(1)
+        num_saved = max(num_saved, len(list(small.snapshot_dir.glob("*.safetensors"))))
+    assert num_saved in (1, 2), "the old one goes when the new one is committed"
+    assert list(small.snapshot_dir.glob("*.safetensors")) == []

@@ -1,0 +1,182 @@
+"""A worker without its process: the real pipeline, engine and server, one round at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from redis import Redis
+
+from engine import Engine, EngineConfig, Tokenizer
+from engine.model import BUNDLED, load
+from worker.config import Settings
+from worker.connection import connect, connect_blocking
+from worker.keys import StreamKeys, stream_keys
+from worker.kit import Kit, engine_config
+from worker.metrics import Metrics
+from worker.pipeline import Pipeline
+from worker.source import Source
+from worker.stream import LiveStream
+
+STREAM = "live:standup"
+KEYS = stream_keys(STREAM)
+MAX_ROUNDS = 3000
+
+WORDS = [
+    "the",
+    "gate",
+    "at",
+    "carrow",
+    "bridge",
+    "sticks",
+    "when",
+    "water",
+    "comes",
+    "down",
+    "from",
+    "cold",
+    "ashby",
+]
+
+
+class Workbench:
+    """One worker's pipeline on a clock of its own: time passes when a test says so."""
+
+    number = itertools.count()
+
+    def __init__(self, settings: Settings):
+        self.now = 0.0
+        self.metrics = Metrics(CollectorRegistry())
+        kit = Kit.make(make_engine(settings), settings, self.metrics, clock=lambda: self.now)
+        self.engine = kit.engine
+        source = Source(connect_blocking(settings, 0.01), settings.entry_limits)
+        owner = f"worker {next(self.number)}"
+        self.pipeline = Pipeline(kit, connect(settings), source, owner=owner)
+
+    @property
+    def streams(self) -> Mapping[str, LiveStream]:
+        return self.pipeline.owned.streams
+
+    def run(
+        self, num_rounds: int = MAX_ROUNDS, *, until: Callable[[], bool] = lambda: False
+    ) -> None:
+        for _ in range(num_rounds):
+            if until():
+                return
+            self.pipeline.run_once()
+            self.check()
+        assert num_rounds < MAX_ROUNDS, "it does not end"
+
+    def run_to_end(self, stream: str = STREAM) -> None:
+        """Adopts the stream and runs until it is closed."""
+        self.pipeline.adopt(stream)
+        self.pipeline.run_once()
+        self.run(until=lambda: stream not in self.streams)
+
+    def run_until_quiet(self) -> None:
+        """Until every stream is read, summarised and committed."""
+        self.run(until=lambda: all(stream.is_quiet for stream in self.streams.values()))
+
+    def run_until_idle(self) -> None:
+        """Until no stream has anything to do but wait for text or for the clock."""
+        self.run(3)
+        self.run(
+            until=lambda: (
+                not self.engine.has_work
+                and not any(stream.has_work for stream in self.streams.values())
+            )
+        )
+
+    def check(self) -> None:
+        """What must hold after every round, whatever happens."""
+        self.engine.check_integrity()
+        for stream in self.streams.values():
+            stream.feed.check_integrity()
+            stream.check_coverage()
+
+
+@cache
+def _model(config: EngineConfig) -> tuple[object, Tokenizer]:
+    return load(config), Tokenizer.load(BUNDLED)
+
+
+def make_engine(settings: Settings) -> Engine:
+    """Engines share the weights: only their rows are their own."""
+    config = engine_config(settings)
+    model, tokenizer = _model(EngineConfig(model="bundled"))
+    return Engine(config, model, tokenizer)  # type: ignore[arg-type]
+
+
+def settings_for(redis_url: str, folder: Path, **changes: object) -> Settings:
+    """A small window and short summaries, so that little text makes everything happen."""
+    small = {
+        "redis_url": redis_url,
+        "metrics_port": 0,
+        "num_recent": 156,
+        "num_rows": 8,
+        "max_chunk": 32,
+        "summary_tokens": 60,
+        "summary_max_tokens": 12,
+        "block_seconds": 0.01,
+        "snapshot_dir": folder,
+    }
+    return Settings(**(small | changes))  # type: ignore[arg-type]
+
+
+def sentence(number: int, *, raw: bool = False) -> str:
+    """Text that differs from number to number, of a length that does too."""
+    words = [*WORDS[number % 5 :], *WORDS[: number % 7], str(number)]
+    text = " ".join(words)
+    return text if raw else f"{text.capitalize()}."
+
+
+def publish(redis: Redis, num_entries: int, stream: str = STREAM, *, end: bool = True) -> list[str]:
+    """Entries of three speakers, every fourth one raw; returns the ids, the end's last."""
+    ids = [
+        redis.xadd(
+            stream,
+            {"text": sentence(n, raw=n % 4 == 3), "speaker": ("Ann", "Bo", "Cy")[n % 3]},
+        )
+        for n in range(num_entries)
+    ]
+    if end:
+        ids.append(redis.xadd(stream, {"end_of_stream": "1"}))
+    return [entry_id.decode() for entry_id in ids]
+
+
+def outputs(redis_text: Redis, key: str) -> list[dict[str, str]]:
+    return [fields for _, fields in redis_text.xrange(key)]
+
+
+def column(entries: Iterable[Mapping[str, str]], name: str) -> list[str]:
+    return [entry[name] for entry in entries]
+
+
+def assert_tiled(summaries: list[dict[str, str]], ids: list[str]) -> None:
+    """The ranges that the summaries cover follow each other from the first entry to the last.
+
+    Two neighbours share an entry at most: one that is longer than the room there was.
+    """
+    order = {entry_id: index for index, entry_id in enumerate(ids)}
+    covering = [s for s in summaries if s["tokens"] != "0"]
+    assert covering[0]["first"] == ids[0]
+    assert covering[-1]["last"] == ids[-1]
+    for one, other in itertools.pairwise(covering):
+        assert order[other["first"]] - order[one["last"]] in (0, 1)
+
+
+__all__ = [
+    "KEYS",
+    "STREAM",
+    "StreamKeys",
+    "Workbench",
+    "assert_tiled",
+    "column",
+    "outputs",
+    "publish",
+    "sentence",
+    "settings_for",
+]
