@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     )
     redis_password_file: Path | None = Field(
         default=None,
-        description="file with the password, such as a Docker secret; first line counts",
+        description="file whose first line is the password; or WEIR_REDIS_PASSWORD holds it",
     )
     pattern: Annotated[str, AfterValidator(_patterns)] = Field(
         default="live:*", description="which keys are streams: glob patterns, commas between them"

@@ -1,7 +1,12 @@
 """Connections to Redis, made in one way: bytes in and out, RESP2, a bounded wait for each reply."""
 
+from urllib.parse import urlsplit
+
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from worker.config import Settings
@@ -28,3 +33,17 @@ def connect_blocking(settings: Settings, block_seconds: float) -> Redis:
         socket_timeout=block_seconds + _REPLY_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+def no_server_line(settings: Settings, error: RedisError) -> str:
+    """What to tell a person whose command could not reach the server, or was refused by it."""
+    where = urlsplit(settings.redis_url)
+    address = f"{where.hostname}:{where.port or 6379}"
+    if isinstance(error, AuthenticationError) or str(error).startswith("NOAUTH"):
+        return f"{address} wants a password: set WEIR_REDIS_PASSWORD or WEIR_REDIS_PASSWORD_FILE"
+    if isinstance(error, RedisConnectionError | RedisTimeoutError):
+        return (
+            f"no Redis answers at {address}: start one, or set WEIR_REDIS_URL (--redis-url); "
+            "`weir demo` brings its own"
+        )
+    return f"{address} says: {error}"

@@ -1,0 +1,362 @@
+"""`weir`: what a person types, sees and gets as an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from worker.checkpoint import Checkpoint
+from worker.cli import COMMANDS, main
+from worker.committer import Committer, Output
+from worker.config import Settings
+from worker.embedded import EmbeddedServer
+from worker.keys import stream_keys
+from worker.lease import Leases
+from worker.requests import Request
+from worker.source import Source
+
+KEYS = stream_keys("live:a")
+DEAD_SERVER = "redis://127.0.0.1:1/0"
+
+Weir = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def weir(
+    redis: Redis,
+    redis_server: EmbeddedServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Weir:
+    """Run a command against the test server: exit code, standard output, standard error."""
+    monkeypatch.setenv("WEIR_REDIS_URL", redis_server.url)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        try:
+            code = main(words)
+        except SystemExit as exit:
+            code = int(exit.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def commit(redis: Redis, status: str, *outputs: Output) -> None:
+    lease = Leases(redis, "ana", lease_seconds=10).acquire("live:a")
+    assert lease is not None
+    before = Checkpoint.load(redis, "live:a")
+    after = Checkpoint(status=status, tokens_seen=12)  # type: ignore[arg-type]
+    Committer(redis, lease_seconds=10).commit(lease, before, after, outputs)
+
+
+def published(redis: Redis) -> list[dict[bytes, bytes]]:
+    return [fields for _, fields in redis.xrange("live:a")]
+
+
+# What every command has in common.
+
+
+def test_help_names_every_command(weir: Weir) -> None:
+    code, out, _ = weir("--help")
+    assert code == 0
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+def test_help_loads_neither_torch_nor_celery() -> None:
+    script = (
+        "import sys; from worker.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'celery', 'transformers'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", ["worker", "publish", "tail", "streams", "ask", "flush", "close"])
+def test_help_of_a_command_names_the_variables(weir: Weir, name: str) -> None:
+    code, out, _ = weir(name, "--help")
+    assert code == 0
+    assert "--redis-url" in out and "[WEIR_REDIS_URL]" in out
+
+
+def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
+    _, out, _ = weir("worker", "--help")
+    assert all(f"WEIR_{name.upper()}" in out for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["dance"], "weir: argument command: invalid choice: 'dance' (choose from "),
+        (["publish"], "weir publish: the following arguments are required: KEY"),
+        (["publish", "live:a", "--rate", "0"], "--rate: '0' must be a number above 0"),
+        (["publish", "live:a", "--rate", "x"], "--rate: 'x' must be a number above 0"),
+        (["publish", "live:a", "no-such-file"], "no-such-file cannot be read: No such file"),
+        (["tail", "live:a", "--redis-url", "x"], "--redis-url='x': must look like redis://"),
+        (["streams", "--pattern", ","], "--pattern=',': must be key patterns"),
+        (["worker", "--num-sinks", "few"], "--num-sinks='few': should be a valid integer"),
+        (["worker", "--", "--dance"], "--dance"),
+        (["flush", "live:none"], "there is no stream live:none"),
+        (["close", "weir:{live:a}:summary"], "is one of Weir's own keys"),
+        (["eval", "beauty"], "invalid choice: 'beauty'"),
+    ],
+)
+def test_a_wrong_word_gets_one_line_that_names_it(weir: Weir, words: list[str], says: str) -> None:
+    code, out, err = weir(*words)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("WEIR_NUM_SINKS", "few", "WEIR_NUM_SINKS='few': should be a valid integer"),
+        ("WEIR_PUBLISH_RATE", "-1", "WEIR_PUBLISH_RATE='-1': '-1' must be a number above 0"),
+        ("WEIR_PUBLISH_END", "maybe", "WEIR_PUBLISH_END='maybe' must be 1 or 0"),
+    ],
+)
+def test_a_wrong_variable_gets_one_line_that_names_it(
+    weir: Weir, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, _, err = weir("publish", "live:a")
+    assert code == 2
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["publish", "live:a"],
+        ["tail", "live:a"],
+        ["streams"],
+        ["flush", "live:a"],
+        ["close", "live:a"],
+        ["ask", "live:a", "Who?"],
+    ],
+)
+def test_without_a_server_one_line_says_what_to_do(weir: Weir, words: list[str]) -> None:
+    code, _, err = weir(*words, "--redis-url", DEAD_SERVER)
+    assert code == 1
+    assert "no Redis answers at 127.0.0.1:1" in err
+    assert "WEIR_REDIS_URL" in err and "weir demo" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_server_that_wants_a_password_says_so(weir: Weir, redis: Redis) -> None:
+    redis.config_set("requirepass", "p@ss")
+    try:
+        code, _, err = weir("streams")
+    finally:
+        redis.config_set("requirepass", "")
+    assert code == 1
+    assert "WEIR_REDIS_PASSWORD" in err
+
+
+def test_ctrl_c_ends_quietly(redis_server: EmbeddedServer, redis: Redis) -> None:
+    environment = {**os.environ, "WEIR_REDIS_URL": redis_server.url}
+    commit(redis, "live")
+    command = [sys.executable, "-m", "worker.cli", "tail", "live:a", "--from-start"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        redis.xadd(KEYS.transcript, {"text": "It listens now."})
+        assert process.stdout is not None
+        assert process.stdout.readline() == "It listens now.\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "")
+        assert process.returncode == 130
+
+
+# publish
+
+
+def test_publish_reads_lines_and_json_lines(weir: Weir, redis: Redis, tmp_path: Path) -> None:
+    file = tmp_path / "talk.txt"
+    file.write_text('Good morning.\n\n{"text": "hi", "speaker": "Ana", "start": 1}\n')
+    assert weir("publish", "live:a", str(file), "--end") == (0, "", "")
+    assert published(redis) == [
+        {b"text": b"Good morning."},
+        {b"text": b"hi", b"speaker": b"Ana", b"start": b"1"},
+        {b"end_of_stream": b"1"},
+    ]
+
+
+def test_publish_leaves_bad_lines_out_and_says_so(weir: Weir, redis: Redis, tmp_path: Path) -> None:
+    file = tmp_path / "talk.txt"
+    file.write_bytes(b'one\n{"text": \n\xff\ntwo')
+    code, _, err = weir("publish", "live:a", str(file))
+    assert code == 1
+    assert published(redis) == [{b"text": b"one"}, {b"text": b"two"}]
+    assert "line 2 is left out: not a JSON object" in err and "line 3 is left out: not UTF-8" in err
+
+
+def test_publish_takes_its_options_from_variables(
+    weir: Weir, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "talk.txt"
+    file.write_text("one")
+    monkeypatch.setenv("WEIR_PUBLISH_END", "1")
+    monkeypatch.setenv("WEIR_PUBLISH_RATE", "1000")
+    assert weir("publish", "live:a", str(file))[0] == 0
+    assert published(redis)[-1] == {b"end_of_stream": b"1"}
+
+
+def test_publish_sends_each_line_of_a_pipe_as_it_comes(
+    redis_server: EmbeddedServer, redis: Redis
+) -> None:
+    environment = {**os.environ, "WEIR_REDIS_URL": redis_server.url}
+    command = [sys.executable, "-m", "worker.cli", "publish", "live:a"]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        for text in (b"one", b"two"):
+            process.stdin.write(text + b"\n")
+            process.stdin.flush()
+            [(_, [(_, fields)])] = redis.xread({"live:a": _last(redis)}, block=30_000)
+            assert fields == {b"text": text}
+        process.stdin.close()
+        assert process.wait() == 0
+
+
+def _last(redis: Redis) -> bytes:
+    last = redis.xrevrange("live:a", count=1)
+    return last[0][0] if last else b"0-0"
+
+
+# tail
+
+
+def test_tail_shows_a_closed_stream_from_its_start(weir: Weir, redis: Redis) -> None:
+    commit(
+        redis,
+        "closed",
+        Output(KEYS.transcript, {"text": "Good morning.", "speaker": "Ana", "start": "3661.5"}),
+        Output(KEYS.transcript, {"text": "[bold]Hello[/bold]"}),
+        Output(KEYS.transcript, {"text": "", "final": "1"}),
+        Output(KEYS.summary, {"text": "They met.", "first": "1-0", "last": "2-0", "final": "1"}),
+        Output(KEYS.answers, {"id": "q", "question": "Who?", "text": "Ana."}),
+    )
+    code, out, _ = weir("tail", "live:a", "--from-start")
+    assert code == 0
+    assert out.splitlines() == [
+        "1:01:01 Ana: Good morning.",
+        "[bold]Hello[/bold]",
+        "[last summary of 1-0 to 2-0] They met.",
+        "[Who?] Ana.",
+    ]
+
+
+def test_tail_shows_what_comes_until_the_end(weir: Weir, redis: Redis) -> None:
+    commit(redis, "live", Output(KEYS.transcript, {"text": "before"}))
+
+    def go_on() -> None:
+        for number in range(3):
+            commit(redis, "live", Output(KEYS.transcript, {"text": f"line {number}"}))
+        commit(redis, "closed", Output(KEYS.summary, {"text": "S", "final": "1"}))
+
+    # Wait until tail listens: it is the one client that blocks.
+    def when_listening() -> None:
+        while not redis.info("clients")["blocked_clients"]:
+            pass
+        go_on()
+
+    thread = threading.Thread(target=when_listening)
+    thread.start()
+    code, out, _ = weir("tail", "live:a")
+    thread.join()
+    assert code == 0
+    assert out.splitlines()[:-1] == ["line 0", "line 1", "line 2"]
+
+
+# streams
+
+
+def test_streams_without_any(weir: Weir) -> None:
+    assert weir("streams") == (0, "no stream matches live:* (WEIR_PATTERN)\n", "")
+
+
+def test_streams_shows_every_stream(weir: Weir, redis: Redis) -> None:
+    redis.xadd("live:a", {"text": "hi"})
+    redis.xadd("live:b", {"text": "hi"})
+    memory = {"kv_bytes": str(3 * 2**20), "window_fill": "20", "window_size": "256"}
+    commit(redis, "live", Output(KEYS.memory, memory))
+    _, out, _ = weir("streams")
+    header, first, second = (line.split() for line in out.splitlines())
+    assert header[:3] == ["stream", "status", "owner"]
+    assert first[:4] == ["live:a", "live", "ana", "1"]
+    assert "20/256" in first and "3.0" in first and "12" in first
+    assert second[:4] == ["live:b", "new", "-", "1"]
+
+
+def test_streams_as_json(weir: Weir, redis: Redis) -> None:
+    redis.xadd("live:a", {"text": "hi"})
+    code, out, _ = weir("streams", "--json")
+    [line] = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert (line["stream"], line["status"], line["lag_entries"]) == ("live:a", "new", 1)
+
+
+# flush, close, ask
+
+
+def requests_of(redis: Redis, settings: Settings) -> list[Request]:
+    arrivals = Source(redis, settings.entry_limits).read(
+        {}, {"live:a": "0-0"}, count=10, block_seconds=0
+    )
+    return [request for request in arrivals.requests["live:a"] if isinstance(request, Request)]
+
+
+@pytest.mark.parametrize("kind", ["flush", "close"])
+def test_flush_and_close_become_requests(
+    weir: Weir, redis: Redis, weir_settings: Settings, kind: str
+) -> None:
+    redis.xadd("live:a", {"text": "hi"})
+    code, out, _ = weir(kind, "live:a")
+    assert code == 0
+    assert KEYS.summary in out
+    assert [request.kind for request in requests_of(redis, weir_settings)] == [kind]
+
+
+def test_ask_waits_for_its_own_answer(weir: Weir, redis: Redis, weir_settings: Settings) -> None:
+    redis.xadd("live:a", {"text": "hi"})
+    redis.xadd(KEYS.answers, {"id": "earlier", "text": "No."})
+
+    def answer() -> None:
+        arrivals = None
+        source = Source(redis, weir_settings.entry_limits)
+        while not (
+            arrivals := source.read({}, {"live:a": "0-0"}, count=1, block_seconds=1).requests
+        ):
+            pass
+        [asked] = arrivals["live:a"]
+        assert isinstance(asked, Request)
+        redis.xadd(KEYS.answers, {"id": "another", "text": "No."})
+        redis.xadd(KEYS.answers, {"id": asked.id, "text": f"About {asked.question} Ana."})
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    code, out, err = weir("ask", "live:a", "Who?")
+    thread.join()
+    assert (code, out) == (0, "About Who? Ana.\n")
+    assert "no worker has this stream now" in err
+
+
+def test_ask_gives_up_in_time(weir: Weir, redis: Redis) -> None:
+    redis.xadd("live:a", {"text": "hi"})
+    code, out, err = weir("ask", "live:a", "Who?", "--wait", "0.01")
+    assert (code, out) == (1, "")
+    assert f"it will come in {KEYS.answers}" in err

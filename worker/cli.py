@@ -1,0 +1,98 @@
+"""`weir`: one command for people. Each subcommand is a file in worker/commands.
+
+A command's file is loaded when it is used: `weir --help` needs neither torch nor Celery. Exit
+codes: 0 done, 1 failed, 2 asked for wrongly, 130 ended by Ctrl-C. Every error is one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from redis.exceptions import RedisError
+
+from worker.connection import no_server_line
+from worker.options import OneLineParser, UsageError, read_environment, settings_from
+
+COMMANDS = {
+    "demo": "the whole path on this machine, with nothing to set up",
+    "worker": "run a worker: read streams, write transcripts, summaries and memory figures",
+    "publish": "publish text to a stream, from a file or standard input",
+    "tail": "show a stream's transcript and summaries as they come",
+    "streams": "every stream: owner, lag, tokens, window, memory, last summary",
+    "ask": "ask a question about a stream and wait for the answer",
+    "flush": "bring a stream's transcript and summary up to date now",
+    "close": "end a stream: last summary, then no owner any more",
+    "bench": "measure the engine's speed on this machine",
+    "eval": "measure a model: eval perplexity compares window policies",
+}
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = _main_parser()
+    # The words after the command belong to it, --help included.
+    chosen = parser.parse_args(arguments[:1])
+    if chosen.command is None:
+        parser.print_help()
+        return MISUSED
+    try:
+        return _run(chosen.command, arguments[1:])
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        sys.stderr.close()
+        return FAILED
+
+
+def _run(name: str, argv: list[str]) -> int:
+    command = import_module(f"worker.commands.{name}")
+    if hasattr(command, "run_with"):  # it reads its options itself
+        return int(command.run_with(argv))
+    parser = OneLineParser(prog=f"weir {name}", description=_sentence(command))
+    command.add_arguments(parser)
+    read_environment(parser, name)
+    arguments = parser.parse_args(argv)
+    try:
+        return _run_with_server(command, arguments)
+    except UsageError as error:
+        sys.stderr.write(f"weir {name}: {error}\n")
+        return MISUSED
+
+
+def _run_with_server(command: ModuleType, arguments: argparse.Namespace) -> int:
+    try:
+        return int(command.run(arguments))
+    except RedisError as error:
+        sys.stderr.write(f"weir: {no_server_line(settings_from(arguments), error)}\n")
+        return FAILED
+
+
+def _main_parser() -> OneLineParser:
+    width = max(map(len, COMMANDS))
+    lines = (f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
+    parser = OneLineParser(
+        prog="weir",
+        usage="weir COMMAND [OPTIONS]",
+        description="Endless text streams in Redis, read by a model whose memory stays level.",
+        epilog="commands:\n" + "\n".join(lines) + "\n\n`weir COMMAND --help` lists the options of "
+        "a command and the WEIR_* variables\nthat say the same.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS)
+    return parser
+
+
+def _sentence(command: ModuleType) -> str:
+    """The first paragraph of the command's docstring says what it does."""
+    return (command.__doc__ or "").partition("\n\n")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Ask a question about a stream and wait for the answer, which its owner gives from what it has in
+its window. Ctrl-C stops the waiting; the answer comes to the stream's `:answers` all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from worker.commands.asking import known_stream
+from worker.connection import connect, connect_blocking
+from worker.follow import Follower
+from worker.keys import stream_keys
+from worker.options import SERVER_SETTINGS, add_settings, positive_number, settings_from
+from worker.requests import request
+
+_BLOCK_SECONDS = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="the stream, such as live:standup")
+    parser.add_argument("question", metavar="QUESTION")
+    parser.add_argument(
+        "--wait",
+        type=positive_number,
+        default=120.0,
+        metavar="SECONDS",
+        help="how long to wait for the answer (default: 120)",
+    )
+    add_settings(parser, SERVER_SETTINGS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """1 if no answer came in time."""
+    settings = settings_from(arguments)
+    keys = stream_keys(arguments.key)
+    with connect(settings) as redis:
+        known_stream(redis, arguments.key)
+        if not redis.exists(keys.lease):
+            print("no worker has this stream now; waiting for one", file=sys.stderr)
+        with connect_blocking(settings, _BLOCK_SECONDS) as blocking:
+            answers = Follower(blocking, [keys.answers], from_start=False)
+            id = request(redis, arguments.key, "ask", question=arguments.question)
+            answer = _wait(answers, id, time.monotonic() + arguments.wait)
+    if answer is None:
+        print(f"weir ask: no answer yet; it will come in {keys.answers}, id {id}", file=sys.stderr)
+        return 1
+    print(answer)
+    return 0
+
+
+def _wait(answers: Follower, id: str, deadline: float) -> str | None:
+    while time.monotonic() < deadline:
+        for _, fields in answers.read(block_seconds=_BLOCK_SECONDS):
+            if fields.get("id") == id:
+                return fields.get("text", "")
+    return None

@@ -1,0 +1,86 @@
+"""Every stream: its owner, how far it is behind, tokens, window and memory, its last summary."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from redis import Redis
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from worker.connection import connect
+from worker.options import SERVER_SETTINGS, add_settings, settings_from
+from worker.registry import StreamFigures, figures
+
+_WATCH_SECONDS = 1.0
+_COLUMNS = ("stream", "status", "owner", "lag", "behind", "tokens", "window", "memory", "summary")
+_UNKNOWN = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object per line and stream")
+    form.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
+    add_settings(parser, (*SERVER_SETTINGS, "pattern"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_from(arguments)
+    with connect(settings) as redis:
+        if arguments.watch:
+            _watch(redis, settings.patterns)
+        lines = figures(redis, settings.patterns)
+    if arguments.json:
+        for line in lines:
+            print(json.dumps(asdict(line), ensure_ascii=False))
+    elif lines:
+        Console().print(_table(lines))
+    else:
+        print(f"no stream matches {settings.pattern} (WEIR_PATTERN)")
+    return 0
+
+
+def _watch(redis: Redis, patterns: Sequence[str]) -> None:
+    """Until Ctrl-C."""
+    with Live(_table([]), auto_refresh=False) as live:
+        while True:
+            live.update(_table(figures(redis, patterns)), refresh=True)
+            time.sleep(_WATCH_SECONDS)
+
+
+def _table(lines: Sequence[StreamFigures]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in _COLUMNS:
+        is_number = column in ("lag", "behind", "tokens", "window", "memory", "summary")
+        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*_cells(line))
+    return table
+
+
+def _cells(line: StreamFigures) -> tuple[str, ...]:
+    return (
+        line.stream,
+        line.status,
+        line.owner or _UNKNOWN,
+        f"{line.lag_entries:,}",
+        _duration(line.lag_seconds),
+        f"{line.tokens_seen:,}",
+        _UNKNOWN if line.window_size is None else f"{line.window_fill:,}/{line.window_size:,}",
+        _UNKNOWN if line.kv_bytes is None else f"{line.kv_bytes / 2**20:.1f} MiB",
+        _UNKNOWN if line.summary_id is None else f"{_duration(line.summary_age_seconds)} ago",
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return _UNKNOWN
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,102 @@
+"""Show a stream's transcript and summaries as they come, until it ends or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+
+from redis import Redis
+from rich.console import Console
+from rich.text import Text
+
+from worker.commands.asking import known_stream
+from worker.connection import connect, connect_blocking
+from worker.follow import Follower
+from worker.keys import StreamKeys, stream_keys
+from worker.options import SERVER_SETTINGS, add_settings, settings_from
+
+_BLOCK_SECONDS = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="the stream, such as live:standup")
+    parser.add_argument(
+        "--from-start", action="store_true", help="what is there already is shown first"
+    )
+    add_settings(parser, SERVER_SETTINGS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_from(arguments)
+    keys = stream_keys(arguments.key)
+    with connect(settings) as redis:
+        if arguments.from_start:
+            known_stream(redis, arguments.key)
+    with connect_blocking(settings, _BLOCK_SECONDS) as redis:
+        tail = _Tail(redis, keys, from_start=arguments.from_start)
+        while tail.show_next():
+            pass
+    return 0
+
+
+class _Tail:
+    """Transcript, summaries and answers of one stream, shown once each."""
+
+    def __init__(self, redis: Redis, keys: StreamKeys, *, from_start: bool) -> None:
+        outputs = (keys.transcript, keys.summary, keys.answers)
+        self._redis = redis
+        self._keys = keys
+        self._follower = Follower(redis, outputs, from_start=from_start)
+        self._has_shown = from_start
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def show_next(self) -> bool:
+        """Show what came next, or wait a little for it; False when the stream has ended.
+
+        A stream's last outputs and its status are committed together, so whoever has seen the
+        status first misses nothing by one more look.
+        """
+        is_closed = self._redis.hget(self._keys.state, "status") == b"closed"
+        came = self._follower.read(block_seconds=0 if is_closed else _BLOCK_SECONDS)
+        for key, fields in came:
+            self._show(key, fields)
+        self._has_shown |= bool(came)
+        return bool(came) or not (is_closed and self._has_shown)
+
+    def _show(self, key: str, fields: Mapping[str, str]) -> None:
+        if key == self._keys.transcript:
+            text = _transcript_line(fields)
+        elif key == self._keys.summary:
+            text = _summary_line(fields)
+        else:
+            text = _answer_line(fields)
+        if text is not None:
+            self._console.print(text)
+
+
+def _transcript_line(fields: Mapping[str, str]) -> Text | None:
+    """`start`, speaker and text; the end of a stream may be an entry without text."""
+    if not fields.get("text"):
+        return None
+    start, speaker = fields.get("start"), fields.get("speaker")
+    return Text.assemble(
+        (f"{_clock(start)} " if start else "", "dim"),
+        (f"{speaker}: " if speaker else "", "bold"),
+        fields["text"],
+    )
+
+
+def _summary_line(fields: Mapping[str, str]) -> Text:
+    kind = "last summary" if fields.get("final") == "1" else "summary"
+    covers = f"{fields.get('first', '?')} to {fields.get('last', '?')}"
+    return Text.assemble((f"[{kind} of {covers}] ", "cyan"), (fields.get("text", ""), "cyan"))
+
+
+def _answer_line(fields: Mapping[str, str]) -> Text:
+    question, answer = fields.get("question", ""), fields.get("text", "")
+    return Text.assemble((f"[{question}] ", "yellow"), (answer, "yellow"))
+
+
+def _clock(start: str) -> str:
+    seconds = int(float(start))
+    return f"{seconds // 3600:d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -1,0 +1,42 @@
+"""Run a worker: it finds the streams that match the pattern and writes their transcripts, summaries
+and memory figures. The same as `celery -A worker.app worker`; what follows `--` goes to Celery.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+import click
+
+from worker.app import app
+from worker.config import ENV_PREFIX, Settings
+from worker.options import UsageError, add_settings, given_settings, settings_from
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser, (name for name in Settings.model_fields if name != "redis_password"))
+    parser.add_argument(
+        "celery", metavar="-- CELERY_OPTION", nargs="*", help="such as -- --loglevel DEBUG"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs until it is told to stop; Celery's exit code."""
+    settings_from(arguments)
+    # Celery reads the settings from the environment, as it does when it is started by itself.
+    for name, value in given_settings(arguments).items():
+        os.environ[ENV_PREFIX + name.upper()] = str(value)
+    return _run_celery(["worker", *_defaults(arguments.celery), *arguments.celery])
+
+
+def _run_celery(argv: list[str]) -> int:
+    try:
+        return int(app.worker_main(argv) or 0)
+    except click.ClickException as error:
+        raise UsageError(error.format_message().replace("\n", " ")) from None
+
+
+def _defaults(given: list[str]) -> list[str]:
+    says_level = any(word.startswith(("-l", "--loglevel")) for word in given)
+    return ["--pool", "threads", *([] if says_level else ["--loglevel", "INFO"])]

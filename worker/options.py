@@ -1,0 +1,110 @@
+"""Command-line options that are environment variables as well, and errors of one line.
+
+An option that is a setting (`--num-sinks`) is the variable of that name for every command
+(`WEIR_NUM_SINKS`). An option of one command alone carries its name (`WEIR_PUBLISH_RATE`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from pydantic import ValidationError
+
+from worker.config import ENV_PREFIX, Settings, settings_error_line
+
+# The password itself is no option: the arguments of a process are for all to see.
+SERVER_SETTINGS = ("redis_url", "redis_password_file")
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+
+
+class UsageError(Exception):
+    """What the user asked for makes no sense; the message is one line that says what would."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says in one line what is wrong; argparse itself prints its usage before that."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help says more)\n")
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Options for these fields of Settings, described as they are there."""
+    for name in names:
+        field = Settings.model_fields[name]
+        default = "" if field.default in (None, {}) else f" (default: {field.default})"
+        parser.add_argument(
+            _flag(name),
+            default=argparse.SUPPRESS,
+            metavar=name.rpartition("_")[2].upper(),
+            help=_escaped(f"{field.description}{default} [{ENV_PREFIX}{name.upper()}]"),
+        )
+
+
+def settings_from(arguments: argparse.Namespace) -> Settings:
+    """The environment's settings, changed by the options. Raises UsageError."""
+    given = given_settings(arguments)
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        line = settings_error_line(error)
+        variable = line.partition("=")[0]
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        raise UsageError(
+            line.replace(variable, _flag(name), 1) if name in given else line
+        ) from None
+
+
+def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as options, as they were typed."""
+    return {n: value for n, value in vars(arguments).items() if n in Settings.model_fields}
+
+
+def read_environment(parser: argparse.ArgumentParser, command: str) -> None:
+    """Let `WEIR_<COMMAND>_<OPTION>` be the default of every option of the command's own."""
+    for action in parser._actions:
+        if not action.option_strings or action.default == argparse.SUPPRESS:
+            continue
+        variable = f"{ENV_PREFIX}{command}_{action.dest}".upper()
+        action.help = f"{action.help or ''} [{variable}]"
+        if variable in os.environ:
+            action.default = _value(parser, action, variable, os.environ[variable])
+
+
+def positive_number(text: str) -> float:
+    """An argparse type."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
+    return number
+
+
+def _value(
+    parser: argparse.ArgumentParser, action: argparse.Action, variable: str, text: str
+) -> Any:
+    if action.nargs == 0:
+        if text.lower() not in (*_TRUE, *_FALSE):
+            parser.error(f"{variable}={text!r} must be 1 or 0")
+        return text.lower() in _TRUE
+    try:
+        return parser._get_values(action, [text])
+    except argparse.ArgumentError as error:
+        parser.error(f"{variable}={text!r}: {error.message}")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
