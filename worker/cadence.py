@@ -36,18 +36,13 @@ class Cadence:
         """Tokens that one summary can still read in full."""
         return self.num_recent - self.num_reserved
 
-    @property
-    def worth_a_summary(self) -> int:
-        """Fewer new tokens than this do not make a summary by the clock alone."""
-        return max(1, min(self.num_tokens, self.max_uncovered) // 8)
-
     def due(self, *, num_uncovered: int, seconds_since: float) -> str | None:
         """Why a summary is due now: "window", "tokens", "seconds"; None when it is not."""
         if num_uncovered >= self.max_uncovered:
             return "window"
         if num_uncovered >= self.num_tokens:
             return "tokens"
-        if num_uncovered >= self.worth_a_summary and seconds_since >= self.num_seconds:
+        if num_uncovered > 0 and seconds_since >= self.num_seconds:
             return "seconds"
         return None
 

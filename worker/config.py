@@ -149,7 +149,7 @@ class Settings(BaseSettings):
         default=512, ge=1, description="a summary is due after this many tokens"
     )
     summary_seconds: float = Field(
-        default=60.0,
+        default=30.0,
         gt=0,
         description="a summary is due after this long, if there is something new",
     )

@@ -58,12 +58,13 @@ def test_a_summary_that_is_being_made_leaves_room_to_feed_on(cadence: Cadence) -
     assert cadence.room(num_seen=upto, covered=0, being_covered=upto) > 0
 
 
-def test_the_clock_alone_makes_no_summary_of_next_to_nothing() -> None:
+def test_a_summary_is_due_by_tokens_or_by_the_clock_if_there_is_anything_new() -> None:
     cadence = Cadence(num_recent=1000, num_reserved=200, num_tokens=400, num_seconds=60)
-    assert cadence.due(num_uncovered=49, seconds_since=1e9) is None
-    assert cadence.due(num_uncovered=50, seconds_since=60) == "seconds"
-    assert cadence.due(num_uncovered=50, seconds_since=59) is None
+    assert cadence.due(num_uncovered=0, seconds_since=1e9) is None
+    assert cadence.due(num_uncovered=1, seconds_since=60) == "seconds"
+    assert cadence.due(num_uncovered=399, seconds_since=59) is None
     assert cadence.due(num_uncovered=400, seconds_since=0) == "tokens"
+    assert cadence.due(num_uncovered=800, seconds_since=0) == "window"
 
 
 def test_a_window_without_room_for_a_summary_is_refused_with_what_to_do() -> None:
