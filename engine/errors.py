@@ -20,6 +20,10 @@ class ModelRefused(EngineError):
     """A model that cannot be loaded, or that the engine could not stream exactly."""
 
 
+class NotStreamable(Exception):
+    """Why a model cannot stream, and nothing else: model.py makes a ModelRefused of it."""
+
+
 class NoFreeRow(EngineError):
     """Every row of the KV store belongs to a live session."""
 

@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from engine.attention import StepAttention
 from engine.config import EngineConfig
-from engine.errors import ModelRefused
+from engine.errors import ModelRefused, NotStreamable
 from engine.hook import IMPLEMENTATION, attending
 from engine.kv_store import KVStore
 from engine.plan import StepPlan, lay_out
@@ -45,15 +45,14 @@ class StreamingModel:
 
     def __init__(self, hf: PreTrainedModel) -> None:
         """`hf` must have the engine's attention; ModelRefused names what cannot stream."""
-        with _refusal(hf.config.model_type):
-            _refuse_by_config(hf.config)
-            num_layers = hf.config.get_text_config().num_hidden_layers
-            self.shapes, self.rotaries = probe_layers(hf, num_layers)
         self.hf = hf
         self.dtype: torch.dtype = hf.dtype
         self.device: torch.device = hf.device
         self.vocab_size: int = hf.config.get_text_config().vocab_size
-        with _refusal(hf.config.model_type):
+        with _refusing(hf.name_or_path or hf.config.model_type):
+            _refuse_by_config(hf.config)
+            num_layers = hf.config.get_text_config().num_hidden_layers
+            self.shapes, self.rotaries = probe_layers(hf, num_layers)
             check_against_own_attention(self)
 
     @cached_property
@@ -114,21 +113,20 @@ def source_of(config: EngineConfig) -> str:
 
 
 def load(config: EngineConfig) -> StreamingModel:
-    """Load weights in safetensors, never code; every failure is one ModelRefused."""
+    """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream."""
     source = source_of(config)
-    with _refusal(config.model):
-        hf_config = _explained(AutoConfig.from_pretrained, source)
+    hf_config = _fetch(AutoConfig.from_pretrained, source)
+    with _refusing(config.model):
         _refuse_by_config(hf_config)
-        hf = _explained(
-            AutoModelForCausalLM.from_pretrained,
-            source,
-            config=hf_config,
-            dtype=getattr(torch, config.dtype),
-            attn_implementation=IMPLEMENTATION,
-            use_safetensors=True,
-        )
-        model: PreTrainedModel = hf.to(config.device).eval()
-    return StreamingModel(model)
+    hf: PreTrainedModel = _fetch(
+        AutoModelForCausalLM.from_pretrained,
+        source,
+        config=hf_config,
+        dtype=getattr(torch, config.dtype),
+        attn_implementation=IMPLEMENTATION,
+        use_safetensors=True,
+    )
+    return StreamingModel(hf.to(config.device).eval())  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -143,33 +141,38 @@ def own_attention(hf: PreTrainedModel, implementation: str = "eager") -> Iterato
 
 
 @contextmanager
-def _refusal(name: str) -> Iterator[None]:
+def _refusing(name: str) -> Iterator[None]:
     try:
         yield
-    except ModelRefused as refused:
-        if WHAT_WORKS in str(refused):
-            raise
-        raise ModelRefused(f"{name} cannot stream: {refused}. {WHAT_WORKS}") from refused
+    except NotStreamable as reason:
+        raise ModelRefused(f"{name} cannot stream: {reason}. {WHAT_WORKS}") from reason
 
 
-def _explained(load_part: Any, source: str, **options: Any) -> Any:
+def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
     """Turn the many ways in which loading fails into one line."""
+    if source.startswith(("/", ".", "~")) and not Path(source).is_dir():
+        raise ModelRefused(f"{source} could not be loaded: there is no such directory.")
     try:
-        return load_part(source, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+        return from_pretrained(source, trust_remote_code=False, **options)
+    except KeyError as error:
+        if error.args != (IMPLEMENTATION,):
+            raise ModelRefused(f"{source} could not be loaded: no {error} in it.") from error
+        reason = "its attention does not go through the attention interface of transformers"
+        raise ModelRefused(f"{source} cannot stream: {reason}. {WHAT_WORKS}") from error
+    except (OSError, ValueError, ImportError) as error:
         line = " ".join(str(error).split())
-        raise ModelRefused(f"it could not be loaded ({line[:300]})") from error
+        raise ModelRefused(f"{source} could not be loaded: {line[:400]}") from error
 
 
 def _refuse_by_config(config: Any) -> None:
     """What the configuration alone rules out, with the reason a user understands."""
     text = config.get_text_config()
     if config.is_encoder_decoder:
-        raise ModelRefused("it is an encoder-decoder")
+        raise NotStreamable("it is an encoder-decoder")
     if getattr(text, "kv_lora_rank", None) is not None:
-        raise ModelRefused("it uses multi-head latent attention")
+        raise NotStreamable("it uses multi-head latent attention")
     ropes = getattr(text, "rope_parameters", None) or {}
     nested = [rope for rope in ropes.values() if isinstance(rope, dict)] or [ropes]
     for rope in nested:
         if rope.get("rope_type") in LENGTH_DEPENDENT_ROPE:
-            raise ModelRefused(f"its {rope['rope_type']} rope changes with the length of the text")
+            raise NotStreamable(f"its {rope['rope_type']} rope changes with the length of the text")

@@ -25,17 +25,11 @@ BLOCK_TOKENS = 64
 
 @dataclass(frozen=True)
 class Writes:
-    """Tokens of the packed sequence, and the (row, slot) that each of them goes to."""
+    """Tokens of the packed sequence, and the row and slot that each of them goes to."""
 
-    tokens: Tensor
+    tokens: slice
     rows: Tensor
     slots: Tensor
-
-    @classmethod
-    def of(cls, triples: Sequence[tuple[int, int, int]], device: torch.device) -> Writes | None:
-        if not triples:
-            return None
-        return cls(*torch.tensor(triples, device=device).unbind(1))
 
 
 class Block:
@@ -99,12 +93,15 @@ class Block:
         return self._writes(range(self.beside.start, self.beside.stop)[-num_recent:])
 
     def _writes(self, packed: range) -> Writes | None:
-        triples = []
+        if not packed:
+            return None
+        targets = []
         for place in packed:
             which, step = divmod(place - self.offset, self.num_tokens)
             session = self.sessions[which]
-            triples.append((place, session.row, session.window.slot(self.firsts[which] + step)))
-        return Writes.of(triples, self.device)
+            targets.append((session.row, session.window.slot(self.firsts[which] + step)))
+        rows, slots = torch.tensor(targets, device=self.device).unbind(1)
+        return Writes(slice(packed.start, packed.stop), rows, slots)
 
     @cached_property
     def _row_tokens(self) -> list[list[int]]:

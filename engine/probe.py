@@ -5,19 +5,21 @@ states cannot depend on the position, so that a layer's query at position p is i
 rotated by p and changed in no other way. What does not fit is refused.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from engine.errors import ModelRefused
+from engine.errors import NotStreamable
 from engine.hook import LayerCall, attending
 from engine.kv_store import LayerShape
 from engine.rotary import Layout, Rotary
 
-# Near ones show the fast pairs, far ones the slow pairs and whatever depends on the length.
-POSITIONS = (0, 1, 5, 100, 3_000, 50_000)
+# Near positions exist in every model, so that learned ones are told as what they are. Far ones
+# show the slow pairs, and whatever depends on the length.
+NEAR = (0, 1, 5)
+FAR = (0, 1, 5, 100, 3_000, 20_000)
 LAYOUTS: tuple[Layout, ...] = ("halves", "interleaved")
 # Of a query's length. Half precision rounds cosines to 2**-8; a wrong guess is wrong by about 1.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 3e-2, torch.float16: 3e-2}
@@ -35,29 +37,35 @@ class Watch:
 
 
 def probe_layers(model: nn.Module, num_layers: int) -> tuple[list[LayerShape], list[Rotary]]:
-    """Shape and rotation of every layer; ModelRefused if one of them is beyond us."""
-    watch = Watch()
-    device = next(model.parameters()).device
-    positions = torch.tensor([POSITIONS], device=device)
-    with torch.inference_mode(), attending(watch):
-        model(input_ids=torch.ones_like(positions), position_ids=positions, use_cache=False)
-    if sorted(watch.calls) != list(range(num_layers)):
-        raise ModelRefused(
-            f"only {len(watch.calls)} of its {num_layers} layers go through the attention "
-            "interface of transformers"
+    """Shape and rotation of every layer; NotStreamable if one of them is beyond us."""
+    near = _watch(model, NEAR)
+    if sorted(near) != list(range(num_layers)):
+        raise NotStreamable(
+            f"only {len(near)} of its {num_layers} layers go through the attention interface of "
+            "transformers (the others are recurrent, or attend in a way of their own)"
+        )
+    if not all(_same_everywhere(value) for _, _, value in near.values()):
+        raise NotStreamable(
+            "it adds the position to the hidden states (learned or absolute positions), so that "
+            "keys and values cannot be kept while the window moves on"
         )
     candidates = list(_candidates(model))
-    shapes: list[LayerShape] = []
-    rotaries: list[Rotary] = []
-    for layer, (query, key, value) in sorted(watch.calls.items()):
-        if not _same_everywhere(value):
-            raise ModelRefused(
-                "it adds the position to the hidden states (learned or absolute positions), so a "
-                "token's keys and values cannot be kept while the window moves on"
-            )
-        shapes.append(LayerShape(key.shape[0], key.shape[-1], value.shape[-1]))
-        rotaries.append(_recognise(layer, torch.cat((query, key)), candidates))
-    return shapes, rotaries
+    layers = sorted(_watch(model, FAR).items())
+    shapes = [LayerShape(k.shape[0], k.shape[-1], v.shape[-1]) for _, (_, k, v) in layers]
+    return shapes, [_recognise(layer, torch.cat((q, k)), candidates) for layer, (q, k, _) in layers]
+
+
+def _watch(model: nn.Module, positions: Sequence[int]) -> dict[int, tuple[Tensor, Tensor, Tensor]]:
+    """Query, key and value (heads, N, D) of each layer for one token at `positions`."""
+    watch = Watch()
+    places = torch.tensor([positions], device=next(model.parameters()).device)
+    try:
+        with torch.inference_mode(), attending(watch):
+            model(input_ids=torch.ones_like(places), position_ids=places, use_cache=False)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise NotStreamable(f"it does not run with packed positions ({reason})") from error
+    return watch.calls
 
 
 def _candidates(model: nn.Module) -> Iterator[Rotary]:
@@ -83,7 +91,7 @@ def _recognise(layer: int, heads: Tensor, candidates: list[Rotary]) -> Rotary:
     errors = [_misfit(heads, rotary) for rotary in candidates]
     best = min(range(len(candidates)), key=errors.__getitem__)
     if not errors[best] <= TOLERANCE[heads.dtype]:
-        raise ModelRefused(
+        raise NotStreamable(
             f"layer {layer} turns its queries or keys in a way that depends on more than the "
             f"distance between tokens (off by {errors[best]:.0%})"
         )
@@ -94,7 +102,7 @@ def _misfit(heads: Tensor, rotary: Rotary) -> float:
     """Root mean square error relative to the heads' length, infinite if it cannot fit."""
     if rotary.width > heads.shape[-1]:
         return torch.inf
-    cos, sin = rotary.angles(torch.tensor(POSITIONS, device=heads.device))
+    cos, sin = rotary.angles(torch.tensor(FAR, device=heads.device))
     at_zero = heads[:, :1].float()
-    expected = rotary.turn(at_zero.expand(-1, len(POSITIONS), -1), cos, sin)
+    expected = rotary.turn(at_zero.expand(-1, len(FAR), -1), cos, sin)
     return float((expected - heads.float()).norm() / heads.float().norm())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from engine.errors import ModelRefused
+from engine.errors import NotStreamable
 from engine.stream import LoneStream
 from engine.window import Window
 
@@ -28,7 +28,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.2, torch.float16: 0.2}
 
 
 def check_against_own_attention(model: StreamingModel) -> None:
-    """ModelRefused if the engine's logits are not the model's."""
+    """NotStreamable if the engine's logits are not the model's."""
     token_ids = [(7 * i + 3) % model.vocab_size for i in range(24)]
     own = model.dense_logits(token_ids)
     for way, sizes in WAYS.items():
@@ -37,7 +37,7 @@ def check_against_own_attention(model: StreamingModel) -> None:
         streamed = torch.cat([stream.feed(piece.tolist()) for piece in pieces])
         error = _median_error(streamed, own)
         if not error <= TOLERANCE[model.dtype]:
-            raise ModelRefused(f"with {way}, its logits are off by {error:.1%}")
+            raise NotStreamable(f"with {way}, its logits are off by {error:.1%}")
 
 
 def _median_error(streamed: Tensor, own: Tensor) -> float:
