@@ -129,13 +129,14 @@ def test_the_worker_uses_the_engine_by_its_face_only() -> None:
 
 def test_pure_files_of_the_worker_load_no_library() -> None:
     heavy = {"redis", "celery", "kombu", "prometheus_client", "torch", "engine", "transformers"}
-    for name in ("keys", "entries", "lines", "cadence", "feed", "views.agreement", "demo.outputs"):
+    for name in ("keys", "entries", "lines", "cadence", "feed", "views.agreement"):
         loaded = {module.partition(".")[0] for module in loaded_with(f"worker.{name}")}
         assert not loaded & heavy, name
 
 
-def test_celery_is_known_in_three_files() -> None:
-    assert outside(importers("celery"), "worker.app", "worker.tasks", "worker.bootstep") == set()
+def test_celery_is_known_in_three_files_and_started_in_a_fourth() -> None:
+    known = ("worker.app", "worker.tasks", "worker.bootstep")
+    assert outside(importers("celery"), *known, "worker.commands.worker") == set()
 
 
 def test_kombu_is_known_only_for_its_errors() -> None:
