@@ -79,7 +79,7 @@ class HealthServer:
         except OSError as error:
             raise PortTaken(
                 f"metrics server: cannot listen on {host}:{port} ({error.strerror}); set "
-                "WEIR_METRICS_PORT to a free port, or to 0 for no metrics server"
+                "WEIR_METRICS_HOST and WEIR_METRICS_PORT to what is free, or the port to 0 for none"
             ) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="weir-health", daemon=True

@@ -192,7 +192,9 @@ class Metrics:
             "weir_tokens_generated", "Tokens decoded for views.", registry=registry
         )
         self._tokens_slid_out = Counter(
-            "weir_tokens_slid_out", "Tokens that left a window.", registry=registry
+            "weir_tokens_slid_out",
+            "Tokens that left a window, copies for views included.",
+            registry=registry,
         )
         self._step_seconds = Histogram(
             "weir_step_duration_seconds",

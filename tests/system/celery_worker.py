@@ -16,14 +16,13 @@ PATIENCE_SECONDS = 60.0
 
 
 class CeleryWorker:
-    """`celery -A APP worker`, its output in `log`."""
+    """`python -m COMMAND`, its output in `log`."""
 
-    def __init__(self, app: str, log: Path, *arguments: str, **environment: str) -> None:
+    def __init__(self, command: list[str], log: Path, **environment: str) -> None:
         self.log = log
-        command = [sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel=INFO"]
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [*command, *arguments],
+                [sys.executable, "-m", *command],
                 cwd=ROOT,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
@@ -58,8 +57,16 @@ class CeleryWorker:
 def celery_worker(
     app: str, log: Path, *arguments: str, **environment: str
 ) -> Iterator[CeleryWorker]:
-    """A worker that is gone at the end of the block, whatever happened in it."""
-    worker = CeleryWorker(app, log, *arguments, **environment)
+    """`celery -A APP worker`, gone at the end of the block whatever happened in it."""
+    command = ["celery", "-A", app, "worker", "--loglevel=INFO", *arguments]
+    with running(command, log, **environment) as worker:
+        yield worker
+
+
+@contextmanager
+def running(command: list[str], log: Path, **environment: str) -> Iterator[CeleryWorker]:
+    """A worker that is started by any other command."""
+    worker = CeleryWorker(command, log, **environment)
     try:
         yield worker
     finally:

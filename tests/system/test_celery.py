@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
-from tests.system.celery_worker import CeleryWorker, celery_worker, until
+from tests.system.celery_worker import CeleryWorker, celery_worker, running, until
 from tests.system.recording_app import FAIL, TOLD, app
 from worker.config import Settings
 from worker.embedded import EmbeddedServer
@@ -258,10 +258,13 @@ def test_a_worker_can_be_ended_while_its_server_is_away(tmp_path: Path) -> None:
 def refused(tmp_path: Path, *arguments: str, **environment: str) -> str:
     """The last line of a worker that ends by itself with a failure."""
     with celery_worker(APP, tmp_path / "worker.log", *arguments, **environment) as worker:
-        assert worker.wait() == 1
-        output = worker.output()
-        assert "Traceback" not in output
-        return output.strip().splitlines()[-1]
+        return refusal_of(worker)
+
+
+def refusal_of(worker: CeleryWorker) -> str:
+    assert worker.wait() == 1, worker.output()
+    assert "Traceback" not in worker.output()
+    return worker.output().strip().splitlines()[-1]
 
 
 def test_another_pool_is_refused_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -283,6 +286,14 @@ def test_a_taken_port_is_refused_in_one_line(tmp_path: Path, environment: dict[s
         port = str(other.getsockname()[1])
         line = refused(tmp_path, **{**environment, "WEIR_METRICS_PORT": port})
     assert line.startswith(f"weir: metrics server: cannot listen on 127.0.0.1:{port}")
+
+
+def test_weir_worker_refuses_as_celery_does(tmp_path: Path, environment: dict[str, str]) -> None:
+    command = ["worker.cli", "worker"]
+    environment |= {"WEIR_METRICS_HOST": "192.0.2.1", "WEIR_METRICS_PORT": "9464"}
+    with running(command, tmp_path / "worker.log", **environment) as worker:
+        line = refusal_of(worker)
+    assert line.startswith("weir: metrics server: cannot listen on 192.0.2.1:9464")
 
 
 def test_a_wrong_password_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,8 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from worker.bootstep import STOP_SECONDS
+from worker.cli import COMMANDS
+from worker.commands import publish
 from worker.config import ENV_PREFIX, Settings
 from worker.metrics import Metrics
 
@@ -152,6 +155,17 @@ def test_files_that_are_mounted_exist() -> None:
             source = volume.split(":")[0]
             if source.startswith("."):
                 assert (ROOT / source).exists(), f"{name}: {source}"
+
+
+def test_commands_are_what_weir_understands() -> None:
+    assert services()["worker"]["command"] == ["worker"]
+    name, *arguments = services()["publish"]["command"]
+    assert {"worker", name} <= set(COMMANDS)
+    parser = ArgumentParser(exit_on_error=False)
+    publish.add_arguments(parser)
+    parsed = parser.parse_args(arguments)
+    mounts = [volume.split(":")[1] for volume in services()["publish"]["volumes"]]
+    assert parsed.file in mounts
 
 
 def test_valkey_keeps_every_write_and_evicts_nothing() -> None:

@@ -8,8 +8,8 @@ import argparse
 import os
 
 import click
+from celery.bin.celery import celery
 
-from worker.app import app
 from worker.config import ENV_PREFIX, Settings
 from worker.options import UsageError, add_settings, given_settings, settings_from
 
@@ -31,10 +31,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run_celery(argv: list[str]) -> int:
+    # Not app.worker_main(), which forgets how it ended. A refused start ends with a sentence.
     try:
-        return int(app.worker_main(argv) or 0)
+        status = celery.main(args=["--app", "worker.app", *argv], standalone_mode=False)
     except click.ClickException as error:
         raise UsageError(error.format_message().replace("\n", " ")) from None
+    if isinstance(status, str):
+        raise SystemExit(status)
+    return int(status or 0)
 
 
 def _defaults(given: list[str]) -> list[str]:
