@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 
 from engine import Engine, EngineConfig, Tokenizer
-from engine.model import BUNDLED, load
+from engine.model import StreamingModel, load, source_of
 from worker.config import Settings
 from worker.connection import connect, connect_blocking
 from worker.keys import StreamKeys, stream_keys
@@ -99,15 +99,13 @@ class Workbench:
 
 
 @cache
-def _model(config: EngineConfig) -> tuple[object, Tokenizer]:
-    return load(config), Tokenizer.load(BUNDLED)
+def _load(config: EngineConfig) -> tuple[StreamingModel, Tokenizer]:
+    return load(config), Tokenizer.load(source_of(config))
 
 
 def make_engine(settings: Settings) -> Engine:
     """Engines share the weights: only their rows are their own."""
-    config = engine_config(settings)
-    model, tokenizer = _model(EngineConfig(model="bundled"))
-    return Engine(config, model, tokenizer)  # type: ignore[arg-type]
+    return Engine(engine_config(settings), *_load(EngineConfig(model=settings.model)))
 
 
 def settings_for(redis_url: str, folder: Path, **changes: object) -> Settings:

@@ -1,0 +1,91 @@
+"""The main job as people run it: a real server, a real Celery worker, the bundled model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.system.celery_worker import celery_worker, until
+from tests.worker.workbench import (
+    KEYS,
+    STREAM,
+    assert_tiled,
+    column,
+    outputs,
+    publish,
+    sentence,
+)
+from worker.config import Settings
+from worker.keys import stream_keys
+from worker.views.letters import letters
+
+APP = "worker.app"
+
+
+@pytest.fixture
+def environment(weir_settings: Settings, tmp_path: Path) -> dict[str, str]:
+    """A worker that notices things soon and has a window that little text fills."""
+    return {
+        "WEIR_REDIS_URL": weir_settings.redis_url,
+        "WEIR_METRICS_PORT": "0",
+        "WEIR_SNAPSHOT_DIR": str(tmp_path / "snapshots"),
+        "WEIR_SNAPSHOT_SECONDS": "0.2",
+        "WEIR_LEASE_SECONDS": "1",
+        "WEIR_DISCOVER_SECONDS": "0.2",
+        "WEIR_NUM_RECENT": "156",
+        "WEIR_SUMMARY_TOKENS": "60",
+        "WEIR_SUMMARY_MAX_TOKENS": "12",
+    }
+
+
+def test_one_xadd_is_all_it_takes(
+    redis: Redis, redis_text: Redis, environment: dict[str, str], tmp_path: Path
+) -> None:
+    with celery_worker(APP, tmp_path / "log", WEIR_SUMMARY_SECONDS="1", **environment) as worker:
+        redis.xadd(STREAM, {"text": "good morning everyone"})
+        wanted = (KEYS.transcript, KEYS.summary, KEYS.memory)
+        until(lambda: redis.exists(*wanted) == 3, worker.output)
+        [line] = outputs(redis_text, KEYS.transcript)
+        assert letters(line["text"]) == "good morning everyone"
+        assert line["restored"] == "1"
+
+
+def test_a_worker_killed_in_the_middle_leaves_no_gap_and_no_duplicate(
+    redis: Redis, redis_text: Redis, environment: dict[str, str], tmp_path: Path
+) -> None:
+    ids = publish(redis, 60)
+    for num_lines in (5, 25):
+        with celery_worker(APP, tmp_path / "log", **environment) as worker:
+            until(lambda: redis.xlen(KEYS.transcript) >= num_lines, worker.output)  # noqa: B023
+            worker.kill()
+        assert redis.xlen(KEYS.transcript) < len(ids), "it was killed in the middle"
+    with celery_worker(APP, tmp_path / "log", **environment) as worker:
+        until(lambda: redis.hget(KEYS.state, "status") == b"closed", worker.output)
+        assert worker.end() == 0, worker.output()
+    transcript = outputs(redis_text, KEYS.transcript)
+    assert column(transcript, "entry") == ids
+    for number, line in enumerate(transcript[:-1]):
+        assert letters(line["text"]) == letters(sentence(number, raw=True))
+    summaries = outputs(redis_text, KEYS.summary)
+    assert_tiled(summaries, ids[:-1])
+    assert summaries[-1]["final"] == "1"
+
+
+def test_thirty_two_live_streams_all_advance_on_one_worker(
+    redis: Redis, environment: dict[str, str], tmp_path: Path
+) -> None:
+    streams = [f"live:{number}" for number in range(32)]
+    transcripts = [stream_keys(stream).transcript for stream in streams]
+    with celery_worker(APP, tmp_path / "log", **environment) as worker:
+        for num_said in (2, 4):  # again while all of them are live
+            for stream in streams:
+                publish(redis, 2, stream, end=False)
+            until(
+                lambda: all(redis.xlen(key) == num_said for key in transcripts),  # noqa: B023
+                lambda: ([redis.xlen(key) for key in transcripts], worker.output()),
+            )
+        owners = {redis.get(stream_keys(stream).lease) for stream in streams}
+        assert len(owners) == 1
+        assert None not in owners
