@@ -64,6 +64,7 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"speaker": "Ruben"}', "line 1: no text"),
         ('{"text": "Yes.", "start": "soon"}', "line 1: start='soon' is not a number"),
         ('{"text": "\\ud800"}', "line 1: text is not UTF-8"),
+        ('{"text": "Per", "segment": "7", "final": 0}', "line 1: final=0"),
     ],
 )
 def test_a_bad_talk_is_refused_with_its_place(tmp_path: Path, content: str, complaint: str) -> None:

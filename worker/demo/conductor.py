@@ -44,6 +44,9 @@ class Conductor:
         self._view.stage("Starting the Celery worker; it loads PyTorch and the model ...")
         self._worker.start()
         self._wait_for_first_line()
+        if self._stopped.is_set():
+            self._worker.abandon()
+            return 0.0
         elapsed_seconds = self._play()
         while keep and not self._stopped.is_set():
             self._look()

@@ -6,6 +6,8 @@ import argparse
 import math
 from dataclasses import dataclass
 
+from worker.options import add_settings
+
 DEFAULT_SPEED = 12.0
 """The half-hour talk takes two minutes and a half."""
 
@@ -32,7 +34,7 @@ class DemoOptions:
             streams=arguments.streams,
             keep=arguments.keep,
             plain=arguments.plain,
-            model=arguments.model,
+            model=getattr(arguments, "model", None),
         )
 
 
@@ -65,9 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="no live screen, a line for everything that happens (always so in a pipe)",
     )
-    parser.add_argument(
-        "--model", metavar="M", help="bundled, a local directory or a hub id (as WEIR_MODEL)"
-    )
+    add_settings(parser, ["model"])
 
 
 def _speed(text: str) -> float:

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 60.0
+"""The worker itself gives its engine 45 seconds to save and commit."""
+
 NUM_TAIL_LINES = 15
 
 
@@ -66,6 +68,13 @@ class WorkerProcess:
             raise self._failure(
                 f"the worker did not end within {STOP_SECONDS:g} s and was killed"
             ) from None
+
+    def abandon(self) -> None:
+        """End it at once: it is still loading, has nothing to lose, and would finish that first."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def __enter__(self) -> WorkerProcess:
         return self

@@ -66,6 +66,9 @@ def _utterance(line: str, before: float, *, place: str) -> Utterance:
     entry = parse_entry("0-1", as_bytes, EntryLimits())
     if isinstance(entry, Rejected):
         raise BadTalk(f"{place}: {entry.reason}")
+    if not entry.final:
+        # The account at the end asks for one line from every entry; a hypothesis may give none.
+        raise BadTalk(f"{place}: final=0; the demo takes final text only, `weir publish` takes all")
     return Utterance(fields, max(before, _end(entry, before)))
 
 

@@ -1,0 +1,144 @@
+"""`weir demo` as people run it: with a real server, a real worker and a real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+TALK = [
+    ("Marit", "Good morning. We have two things to decide today, the gate and the pumps."),
+    ("Ruben", "gate two is stuck at forty percent but it comes down clean"),
+    ("Tomas", "Then we lose fifteen centimetres at the bridge. I don't like that."),
+    ("Ruben", "i need a jack and two strong people who do as they're told"),
+    ("Odile", "The quarry has a jack. I'll ring Sheila, and she'll bring it at half past seven."),
+    ("Tomas", "I've ordered a third pump from Castell, and it comes on Friday at noon."),
+    ("Marit", "Decided: the gate is lifted at four on Friday, whatever happens. Thank you all."),
+]
+
+
+class Demo:
+    """Starts `weir demo` with temporary files of its own, and finds what it leaves behind."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._mark = uuid.uuid4().hex
+        self._running: subprocess.Popen[str] | None = None
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        threads = {"OMP_NUM_THREADS": "1", "WEIR_NUM_THREADS": "1"}
+        self._running = subprocess.Popen(
+            [sys.executable, "-m", "worker.cli", "demo", *arguments],
+            env={**os.environ, **threads, "TMPDIR": str(self.folder), "DEMO_MARK": self._mark},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return self._running
+
+    def finish(self) -> tuple[int, str, str]:
+        """Exit code, standard output, standard error."""
+        assert self._running is not None
+        out, err = self._running.communicate(timeout=100)
+        return self._running.returncode, out, err
+
+    def processes(self) -> list[psutil.Process]:
+        return [one for one in psutil.process_iter() if self._is_ours(one)]
+
+    def files(self) -> list[str]:
+        """Temporary files of ours; torch leaves a cache of its own there."""
+        return sorted(path.name for path in self.folder.glob("weir-*"))
+
+    def close(self) -> None:
+        for process in self.processes():
+            process.kill()
+        if self._running is not None:
+            self._running.communicate()
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """Python keeps the environment that it got; the server works in its temporary folder."""
+        try:
+            if process.cwd().startswith(str(self.folder)):
+                return True
+            return process.environ().get("DEMO_MARK") == self._mark
+        except psutil.Error:
+            return False
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    demo = Demo(folder)
+    yield demo
+    demo.close()
+
+
+@pytest.fixture
+def short_talk(tmp_path: Path) -> str:
+    path = tmp_path / "talk.jsonl"
+    rows = [json.dumps({"speaker": speaker, "text": text}) for speaker, text in TALK]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return str(path)
+
+
+def letters(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
+
+
+def test_demo_plays_a_talk_and_accounts_for_all_of_it(demo: Demo, short_talk: str) -> None:
+    demo.start("--plain", "--speed", "max", "--streams", "2", "--file", short_talk)
+    code, out, err = demo.finish()
+    assert (code, err) == (0, "")
+    spoken = [letters(line) for line in out.splitlines()]
+    for speaker, text in TALK:
+        assert sum(letters(speaker + text) in line for line in spoken) == 2
+    assert out.count("7 entries in, 7 out") == 2
+    assert out.count("2 entries restored; every entry accounted for, none twice") == 2
+    assert out.count("their ranges tile the whole stream without a gap") == 2
+    assert "redis-cli -p" in out
+    assert demo.processes() == []
+    assert demo.files() == []
+
+
+def test_ctrl_c_ends_the_demo_in_order(demo: Demo) -> None:
+    running = demo.start("--plain", "--speed", "5")
+    assert running.stdout is not None
+    next(line for line in running.stdout if "Marit: Right, it's two o'clock" in line)
+    assert len(demo.processes()) >= 3  # the demo, the server, the worker
+    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+    code, out, err = demo.finish()
+    assert (code, err) == (130, "")
+    assert "ended early" in out
+    assert demo.processes() == []
+    assert demo.files() == []
+
+
+def test_a_worker_that_cannot_start_is_reported_with_its_log(demo: Demo, tmp_path: Path) -> None:
+    demo.start("--plain", "--model", str(tmp_path / "no-model-here"))
+    code, _out, err = demo.finish()
+    assert code == 1
+    assert "weir demo: the worker ended with exit code" in err
+    assert "no-model-here" in err
+    assert demo.processes() == []
+    [log] = demo.files()
+    assert log in err
+
+
+def test_a_bad_file_is_refused_before_anything_starts(demo: Demo, tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"text": "Yes."}\n{"text": ""}\n')
+    demo.start("--plain", "--file", str(tmp_path / "bad.jsonl"))
+    code, out, err = demo.finish()
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "line 2: no text" in err
