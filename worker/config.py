@@ -135,11 +135,6 @@ class Settings(BaseSettings):
     snapshot_seconds: float = Field(
         default=60.0, gt=0, description="save a session this often at most"
     )
-    snapshot_entries: int = Field(
-        default=200,
-        ge=1,
-        description="save a session when this many entries came since the last save",
-    )
 
     restore: Literal["auto", "off"] = Field(
         default="auto",

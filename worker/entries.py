@@ -55,17 +55,6 @@ class Entry:
     end_of_stream: bool = False
     extra: dict[str, str] = field(default_factory=dict)
 
-    def carried(self) -> dict[str, str]:
-        """The fields that an output about this entry carries on: all but text and final."""
-        known = {
-            "speaker": self.speaker,
-            "start": _seconds(self.start),
-            "end": _seconds(self.end),
-            "segment": self.segment,
-            "lang": self.lang,
-        }
-        return {**self.extra, **{name: value for name, value in known.items() if value is not None}}
-
 
 @dataclass(frozen=True)
 class Rejected:
@@ -176,10 +165,6 @@ def _flag(fields: Mapping[bytes, bytes], name: bytes, *, default: bool) -> bool:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "...")
-
-
-def _seconds(value: float | None) -> str | None:
-    return None if value is None else repr(value).removesuffix(".0")
 
 
 def _as_it_came(value: bytes) -> str:

@@ -49,12 +49,6 @@ def test_what_has_no_meaning_here_is_kept_as_it_came() -> None:
     assert kept == {"room": b" 4\n", "Text": b"other", "blob": b"\xff\x00"}
 
 
-def test_carried_fields_read_back_as_they_were() -> None:
-    entry = parse(text="hi", speaker="Ana", start="0.25", end="3", final="0", room="4")
-    assert isinstance(entry, Entry)
-    assert entry.carried() == {"room": "4", "speaker": "Ana", "start": "0.25", "end": "3"}
-
-
 @pytest.mark.parametrize("yes", ["1", "true", "True", "yes"])
 def test_the_end_needs_no_text(yes: str) -> None:
     assert parse(end_of_stream=yes) == Entry("5-0", "", end_of_stream=True)
