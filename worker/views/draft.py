@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import Engine, GenerateRequest, Session
+from worker.views.repetition import NoRepetition
+
+
+def answer(engine: Engine, max_tokens: int) -> GenerateRequest:
+    """How prose is decoded: the likeliest token each time, and never in circles."""
+    tokenizer = engine.tokenizer
+    return GenerateRequest(
+        max_tokens=max_tokens,
+        stop=tokenizer.eos_ids,
+        constraint=NoRepetition(tokenizer.vocab_size, tokenizer.eos_ids),
+    )
 
 
 class Draft:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from engine import Engine, GenerateRequest, Session
-from worker.views.draft import Draft
+from engine import Engine, Session
+from worker.views.draft import Draft, answer
 from worker.views.instructions import Instructions
 
 
@@ -50,7 +50,7 @@ class Questions:
         tokenizer = self._engine.tokenizer
         wording = self._instructions.ask.format(question=self._waiting[0].text)
         prompt = tokenizer.encode(f"\n\n{wording}") + list(tokenizer.chat_parts().suffix)
-        request = GenerateRequest(max_tokens=self._max_tokens, stop=tokenizer.eos_ids)
+        request = answer(self._engine, self._max_tokens)
         self._current = Draft.on_copy(self._engine, session, prompt, request)
         self._asked_at = now
 

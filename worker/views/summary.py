@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine import Engine, GenerateRequest, Session, Tokenizer
+from engine import Engine, Session, Tokenizer
 from worker.cadence import Cadence
 from worker.feed import Feed
-from worker.views.draft import Draft
+from worker.views.draft import Draft, answer
 from worker.views.instructions import Instructions
 
 NUM_SPARE = 8  # tokens: the previous summary may tokenise a little longer inside the prompt
@@ -53,8 +53,8 @@ class Summariser:
 
     def draft(self, stream: Session, previous: str) -> Draft:
         """Raises engine.NoFreeRow."""
-        request = GenerateRequest(max_tokens=self.max_tokens, stop=self._engine.tokenizer.eos_ids)
-        return Draft.on_copy(self._engine, stream, self.prompt(previous or None), request)
+        prompt = self.prompt(previous or None)
+        return Draft.on_copy(self._engine, stream, prompt, answer(self._engine, self.max_tokens))
 
 
 class Summary:
