@@ -90,7 +90,9 @@ class Engine:
         The row is the same for a longer prefix than num_sinks: there is less room for recent
         tokens. `start` is the number of the first token in the session's counters. NoFreeRow.
         """
-        session = Session(self._rows.take(), self._window_for(prefix), start=start)
+        window = self._window_for(prefix)
+        limit = self.model.position_limit(window)
+        session = Session(self._rows.take(), window, start=start, position_limit=limit)
         self._scheduler.add(session)
         session.feed(prefix)
         return session
@@ -134,7 +136,8 @@ class Engine:
     def restore(self, path: str | Path) -> Session:
         """Open the session saved at `path`. SnapshotError names the reason; NoFreeRow."""
         saved = snapshot.load(Path(path), self.model, self.window.size)
-        session = saved.session(self._rows.take())
+        limit = self.model.position_limit(saved.window)
+        session = saved.session(self._rows.take(), limit)
         self._store.write_row(session.row, saved.tensors)
         self._scheduler.add(session)
         return session

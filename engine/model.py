@@ -27,6 +27,7 @@ from engine.plan import StepPlan, lay_out
 from engine.probe import probe_layers
 from engine.scheduler import Segment
 from engine.selfcheck import check_against_own_attention
+from engine.window import Window
 
 BUNDLED = Path(__file__).parent / "bundled"
 WHAT_WORKS = (
@@ -38,6 +39,10 @@ LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
 # Where and by what a model was saved does not change what it computes.
 NOT_THE_MODEL = ("_name_or_path", "transformers_version")
 SAMPLED_NUMBERS = 256
+# Angles of large positions are rough even in float32, so there they stay as small as they can. In
+# half precision their rounding is finer than the cosine's own, and what costs is to round a key
+# again: only one in fifteen is.
+POSITION_WINDOWS = {torch.float32: 2, torch.bfloat16: 16, torch.float16: 16}
 
 
 class StreamingModel:
@@ -66,6 +71,10 @@ class StreamingModel:
             digest.update(few.double().cpu().numpy().tobytes())
         return digest.hexdigest()
 
+    def position_limit(self, window: Window) -> int:
+        """How far a session's positions may grow before its recent keys are turned back."""
+        return POSITION_WINDOWS[self.dtype] * window.size
+
     def new_store(self, num_rows: int, num_slots: int) -> KVStore:
         return KVStore(self.shapes, num_rows, num_slots, self.dtype, self.device)
 
@@ -88,7 +97,7 @@ class StreamingModel:
 
     def _keep_positions_small(self, segment: Segment, store: KVStore) -> None:
         session = segment.session
-        moved = session.rebase(segment.num_tokens)
+        moved = session.rebase()
         if moved:
             ring = slice(session.window.num_sinks, session.window.size)
             store.turn_keys_back(session.row, ring, moved, self.rotaries)

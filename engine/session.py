@@ -8,11 +8,6 @@ from engine.errors import EngineError
 from engine.generation import GenerateRequest, Generation
 from engine.window import Window
 
-# Up to this position a float32 angle is wrong by at most 2**-11 radians; and a key is turned with
-# a probability of 1 in POSITION_WINDOWS at most, each time rounded to the store's dtype.
-LARGEST_POSITION = 8192
-POSITION_WINDOWS = 8
-
 
 class Session:
     """Tokens accepted, tokens computed, and what is being generated.
@@ -22,15 +17,13 @@ class Session:
     """
 
     def __init__(
-        self, row: int, window: Window, *, start: int = 0, position_limit: int | None = None
+        self, row: int, window: Window, *, start: int = 0, position_limit: int = 0
     ) -> None:
-        """`position_limit`: past it the base moves, and the recent keys are turned back once."""
+        """Past `position_limit`, two windows at least, the base moves: see `rebase`."""
         self.row = row
         self.window = window
         self.start = start
-        self.position_limit = max(LARGEST_POSITION, POSITION_WINDOWS * window.size)
-        if position_limit is not None:
-            self.position_limit = max(position_limit, 2 * window.size)
+        self.position_limit = max(position_limit, 2 * window.size)
         self.base = 0
         self.length = 0
         self.pending: list[int] = []
@@ -105,15 +98,14 @@ class Session:
         copy.base, copy.length = self.base, self.length
         return copy
 
-    def rebase(self, num_tokens: int) -> int:
-        """Move `base` if the next `num_tokens` would pass the limit; return how far.
+    def rebase(self) -> int:
+        """Move `base` if the next token is past the limit; return how far.
 
-        After a move the next token stands where a window that has just filled up would put it, so
-        that the keys in the ring keep positions >= 0. The limit is at least two windows: a key has
-        left before it could be turned a second time.
+        After a move it stands where a window that has just filled up would put it, so that the
+        keys in the ring keep positions >= 0. The limit is at least two windows: a key has left
+        before it could be turned a second time.
         """
-        is_within = self.length + num_tokens - self.base <= self.position_limit
-        if is_within or self.length < self.window.size:
+        if self.length - self.base <= self.position_limit:
             return 0
         move = self.length - (self.window.size - 1) - self.base
         self.base += move

@@ -39,8 +39,8 @@ class SavedSession:
     length: int
     tensors: dict[str, Tensor]
 
-    def session(self, row: int) -> Session:
-        session = Session(row, self.window, start=self.start)
+    def session(self, row: int, position_limit: int) -> Session:
+        session = Session(row, self.window, start=self.start, position_limit=position_limit)
         session.base, session.length = self.base, self.length
         return session
 

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 class LoneStream:
     """A store of one row and the session that owns it."""
 
-    def __init__(
-        self, model: StreamingModel, window: Window, *, position_limit: int | None = None
-    ) -> None:
+    def __init__(self, model: StreamingModel, window: Window) -> None:
         self.model = model
-        self.session = Session(0, window, position_limit=position_limit)
+        self.session = Session(0, window, position_limit=model.position_limit(window))
         self.store = model.new_store(1, window.size)
 
     def feed(self, token_ids: Sequence[int]) -> Tensor:

@@ -1,0 +1,91 @@
+"""Run mixtures of sessions through the engine's path and collect every token's logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from families import VOCAB_SIZE, tiny
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.config import EngineConfig
+from engine.engine import Engine
+from engine.hook import IMPLEMENTATION
+from engine.model import StreamingModel
+from engine.scheduler import Scheduler
+from engine.session import Session
+from engine.window import Window
+
+
+@cache
+def streaming(family: str = "llama", dtype: torch.dtype = torch.float32) -> StreamingModel:
+    return streaming_of(tiny(family, dtype))
+
+
+def streaming_of(hf: PreTrainedModel) -> StreamingModel:
+    hf.set_attn_implementation(IMPLEMENTATION)
+    return StreamingModel(hf)
+
+
+def tokens(num_tokens: int, seed: int = 0) -> list[int]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(3, VOCAB_SIZE, (num_tokens,), generator=generator).tolist()
+
+
+def tiny_engine(family: str = "llama", **settings: int) -> Engine:
+    defaults = {"num_sinks": 2, "num_recent": 14, "num_rows": 6, "max_chunk": 8}
+    config = EngineConfig("tiny", **{**defaults, **settings})
+    return Engine(config, streaming(family), tokenizer=None)  # type: ignore[arg-type]
+
+
+def run(engine: Engine) -> None:
+    while engine.has_work:
+        engine.step()
+        engine.check_integrity()
+
+
+@dataclass
+class Stream:
+    """One session of a mixture: its window, its tokens, and when it joins."""
+
+    num_sinks: int
+    token_ids: list[int]
+    joins_at: int = 0
+    position_limit: int = 0
+
+
+def mixture_logits(
+    model: StreamingModel,
+    streams: Sequence[Stream],
+    num_slots: int,
+    max_chunk: int,
+    max_step_tokens: int,
+) -> list[Tensor]:
+    """(T, vocab) of each stream; they share steps and a store as they would in an engine."""
+    scheduler = Scheduler(max_chunk, max_step_tokens)
+    store = model.new_store(len(streams), num_slots)
+    sessions: list[Session] = []
+    for row, stream in enumerate(streams):
+        window = Window(stream.num_sinks, num_slots - stream.num_sinks)
+        sessions.append(Session(row, window, position_limit=stream.position_limit))
+        scheduler.add(sessions[-1])
+    logits: dict[Session, list[Tensor]] = {session: [] for session in sessions}
+    last = max(stream.joins_at for stream in streams)
+    step = 0
+    while scheduler.has_work or step <= last:
+        for session, stream in zip(sessions, streams, strict=True):
+            if stream.joins_at == step:
+                session.feed(stream.token_ids)
+        step += 1
+        segments = scheduler.plan()
+        if not segments:
+            continue
+        computed = model.compute(segments, store, all_logits=True).float()
+        parts = computed.split([segment.num_tokens for segment in segments])
+        for segment, part in zip(segments, parts, strict=True):
+            logits[segment.session].append(part)
+            segment.session.advance(segment.num_tokens)
+    return [torch.cat(logits[session]) for session in sessions]

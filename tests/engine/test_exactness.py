@@ -1,0 +1,88 @@
+"""Whatever the chunks, the windows and the company: the logits are those of the definition."""
+
+from __future__ import annotations
+
+import torch
+from families import tiny
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import reference_logits
+from streams import Stream, mixture_logits, streaming, tokens
+
+from engine.plan import BLOCK_TOKENS
+
+TOLERANCE = 1e-4
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> tuple[list[Stream], int, int, int]:
+    """Streams, slots of a row, max_chunk, max_step_tokens."""
+    num_slots = draw(st.integers(1, 24))
+    streams = draw(
+        st.lists(
+            st.builds(
+                Stream,
+                num_sinks=st.integers(0, min(6, num_slots - 1)),
+                token_ids=st.builds(tokens, st.integers(1, 90), st.integers(0, 5)),
+                joins_at=st.integers(0, 4),
+                position_limit=st.sampled_from([0, 60, 10_000]),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    max_chunk = draw(st.sampled_from([1, 2, 5, 16, 40, 90]))
+    return streams, num_slots, max_chunk, draw(st.integers(len(streams), 120))
+
+
+@settings(max_examples=60)
+@given(mixtures())
+def test_any_mixture_of_sessions_in_any_chunks_equals_the_reference(
+    mixture: tuple[list[Stream], int, int, int],
+) -> None:
+    streams, num_slots, max_chunk, max_step_tokens = mixture
+    results = mixture_logits(streaming(), streams, num_slots, max_chunk, max_step_tokens)
+    model = tiny("llama")
+    for stream, logits in zip(streams, results, strict=True):
+        expected = reference_logits(
+            model, stream.token_ids, stream.num_sinks, num_slots - stream.num_sinks
+        )
+        torch.testing.assert_close(logits, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_chunk_longer_than_a_block_and_than_the_window_equals_the_reference() -> None:
+    token_ids = tokens(3 * BLOCK_TOKENS + 1)
+    expected = reference_logits(tiny("llama"), token_ids, 3, 20)
+    for chunk in (BLOCK_TOKENS - 1, BLOCK_TOKENS + 1, len(token_ids)):
+        (logits,) = mixture_logits(streaming(), [Stream(3, token_ids)], 23, chunk, chunk)
+        torch.testing.assert_close(logits, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_window_longer_than_the_stream_is_plain_causal_attention() -> None:
+    token_ids = tokens(50)
+    with torch.inference_mode():
+        dense = tiny("llama")(torch.tensor([token_ids])).logits[0]
+    (logits,) = mixture_logits(streaming(), [Stream(4, token_ids)], 64, 16, 16)
+    torch.testing.assert_close(logits, dense, atol=TOLERANCE, rtol=0)
+
+
+def test_session_running_past_many_base_moves_equals_the_reference() -> None:
+    token_ids = tokens(600)
+    expected = reference_logits(tiny("llama"), token_ids, 3, 17)
+    for limit in (40, 75):
+        stream = Stream(3, token_ids, position_limit=limit)
+        (logits,) = mixture_logits(streaming(), [stream], 20, 7, 7)
+        torch.testing.assert_close(logits, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_half_precision_adds_no_noise_of_its_own() -> None:
+    """Against float32, the engine in bfloat16 is as near as the reference in bfloat16."""
+    token_ids = tokens(120)
+    weights = tiny("llama", torch.bfloat16)
+    expected = reference_logits(tiny("llama", torch.bfloat16).float(), token_ids, 3, 20)
+    own_noise = (reference_logits(weights, token_ids, 3, 20) - expected).norm()
+    model = streaming("llama", torch.bfloat16)
+    for limit in (0, 10_000):
+        stream = Stream(3, token_ids, position_limit=limit)
+        (logits,) = mixture_logits(model, [stream], 23, 17, 17)
+        assert (logits - expected).norm() < 1.3 * own_noise
