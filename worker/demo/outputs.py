@@ -13,12 +13,12 @@ Fields = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Line:
-    """One transcript entry. `entry` is the id of the input entry; `start` is seconds of talk."""
+    """One transcript entry. `entry` is the id of the input entry; `start` is seconds of talk, if known."""
 
     entry: str
     text: str
     speaker: str
-    start: float
+    start: float | None
     is_restored: bool
 
     @classmethod
@@ -27,7 +27,7 @@ class Line:
             entry=fields.get("entry", ""),
             text=fields.get("text", ""),
             speaker=fields.get("speaker", ""),
-            start=number(fields, "start"),
+            start=number(fields, "start") if fields.get("start") else None,
             is_restored=fields.get("restored") == "1",
         )
 

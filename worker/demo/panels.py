@@ -95,11 +95,11 @@ def memory_panel(streams: Sequence[StreamState], width: int) -> Panel:
 
 def line_text(line: Line, colours: dict[str, str]) -> Text:
     """`12:31 Ruben~ Moves or sticks.`"""
-    text = Text(clock(line.start), style="dim")
-    mark = "~" if line.is_restored else ""
+    text = Text("" if line.start is None else f"{clock(line.start)} ", style="dim")
     if line.speaker:
-        text.append(f" {line.speaker}", style=f"bold not dim {colours.get(line.speaker, 'white')}")
-    text.append(f"{mark} ", style="dim")
+        text.append(line.speaker, style=f"bold not dim {colours.get(line.speaker, 'white')}")
+    mark = "~" if line.is_restored else ""
+    text.append(f"{mark} " if line.speaker or mark else "", style="dim")
     text.append(line.text, style="not dim italic" if line.is_restored else "not dim")
     return text
 

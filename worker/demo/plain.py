@@ -45,15 +45,17 @@ class PlainLog:
 
 def plain_line(line: Line) -> str:
     """`12:31 Ruben~ Moves or sticks.`; the tilde says that the model restored the text."""
-    speaker = line.speaker + ("~" if line.is_restored else ":") if line.speaker else ""
-    return " ".join(part for part in (clock(line.start), speaker, line.text) if part)
+    start = "" if line.start is None else clock(line.start)
+    mark = "~" if line.is_restored else ":"
+    speaker = f"{line.speaker}{mark}" if line.speaker or line.is_restored else ""
+    return " ".join(part for part in (start, speaker, line.text) if part)
 
 
 def plain_summary(summary: Summary, covers: str) -> str:
     name = "final summary" if summary.is_final else "summary"
     return (
         f"{name} of {covers} ({summary.num_tokens:,} tokens, {summary.seconds:.1f} s): "
-        f"{summary.text}"
+        f"{' '.join(summary.text.split())}"
     )
 
 

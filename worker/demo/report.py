@@ -69,7 +69,8 @@ def report_lines(state: DemoState, elapsed_seconds: float) -> list[str]:
     lines = [line for one in accounts for line in _account_lines(one)]
     talk = state.shown.published[-1].end if state.shown.published else 0.0
     figures = [*_memory_lines(state), _speed_line(talk, elapsed_seconds, state)]
-    return [*lines, *figures, *(f"last summary  {one.text}" for one in state.shown.summaries[-1:])]
+    last = [" ".join(one.text.split()) for one in state.shown.summaries[-1:]]
+    return [*lines, *figures, *(f"last summary  {text}" for text in last)]
 
 
 def early_end_lines(state: DemoState) -> list[str]:

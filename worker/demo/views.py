@@ -7,12 +7,13 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from worker.demo.plain import PlainLog
 from worker.demo.screen import draw
 from worker.demo.state import DemoState, progress
 
-FRAME_SECONDS = 0.12
+FRAME_SECONDS = 0.2
 
 
 class View(Protocol):
@@ -58,13 +59,15 @@ class LiveView:
         self._console = console
         self._headline = headline
         self._hints = hints
-        self._spinner = console.status("", spinner="dots")
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        self._spinner = Progress(*columns, console=console, transient=True)
+        self._task = self._spinner.add_task("", total=None)
         self._live = Live(console=console, screen=True, auto_refresh=False)
         self._drawn_at = float("-inf")
 
     def stage(self, text: str) -> None:
         self._live.stop()
-        self._spinner.update(text)
+        self._spinner.reset(self._task, description=text)
         self._spinner.start()
 
     def update(self, state: DemoState, now: float) -> None:
