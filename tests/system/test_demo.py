@@ -103,9 +103,9 @@ def test_demo_plays_a_talk_and_accounts_for_all_of_it(demo: Demo, short_talk: st
     spoken = [letters(line) for line in out.splitlines()]
     for speaker, text in TALK:
         assert sum(letters(speaker + text) in line for line in spoken) == 2
-    assert out.count("7 entries in, 7 out") == 2
-    assert out.count("2 entries restored; every entry accounted for, none twice") == 2
-    assert out.count("their ranges tile the whole stream without a gap") == 2
+    assert "14 entries in, 14 out" in out
+    assert "4 entries restored; every entry accounted for, none twice" in out
+    assert "their ranges tile the whole stream without a gap" in out
     assert "redis-cli -p" in out
     assert demo.processes() == []
     assert demo.files() == []

@@ -49,7 +49,7 @@ def test_a_lost_entry_is_named() -> None:
     del state.shown.lines[2]
     assert account(state.shown).missing == ["3-0"]
     assert not is_complete(state)
-    assert any("MISSING 1 (3-0)" in text for text in report_lines(state, 1.0))
+    assert any("MISSING 1 (3-0)" in text for text in report_lines(state))
 
 
 def test_an_entry_that_came_out_twice_is_named() -> None:
@@ -94,6 +94,27 @@ def test_a_hole_between_two_ranges_is_named(num_entries: int, data: st.DataObjec
     assert uncovered(ids, ranges) == [ids[hole]]
 
 
+def test_several_streams_are_added_up_and_a_lost_entry_is_named_with_its_stream() -> None:
+    state = DemoState.of(["live:demo", "live:demo-2"], num_entries=2)
+    for stream in state.streams.values():
+        for n in (1, 2):
+            stream.add_published(Published(f"{n}-0", at=1.0, end=1.0))
+            stream.lines.append(line(f"{n}-0"))
+        stream.summaries.append(summary("1-0", "2-0"))
+    assert is_complete(state)
+    assert any("4 entries in, 4 out" in text for text in report_lines(state))
+    state.streams["live:demo-2"].lines.pop()
+    assert not is_complete(state)
+    assert any("MISSING 1 (live:demo-2 2-0)" in text for text in report_lines(state))
+
+
+def test_speed_is_that_of_the_talk_and_not_of_what_came_after() -> None:
+    state = answered(2)
+    state.started_at, state.ended_at = 100.0, 104.0
+    assert progress(state, now=9999.0).times_real_time == pytest.approx(20.0 / 4.0)
+    assert any("in 4.0 s: 5.0 x real time" in text for text in report_lines(state))
+
+
 def test_progress_counts_what_waits_and_how_long() -> None:
     state = talk_of(10)
     state.shown.lines += [line("1-0"), line("2-0")]
@@ -117,10 +138,10 @@ def test_report_compares_rss_after_a_third_with_the_end() -> None:
         memory(1, 300, 200 * megabyte),
         memory(2, 900, 210 * megabyte),
     ]
-    assert any("200.0 MiB after a third, 210.0 MiB at the end" in t for t in report_lines(state, 1))
+    assert any("200.0 MiB after a third, 210.0 MiB at the end" in t for t in report_lines(state))
 
 
 def test_a_run_without_any_output_has_a_report() -> None:
     state = talk_of(2)
     assert not is_complete(state)
-    assert report_lines(state, 0.0)
+    assert report_lines(state)

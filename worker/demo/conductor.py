@@ -36,8 +36,8 @@ class Conductor:
         self._view = view
         self._stopped = stopped
 
-    def perform(self, *, keep: bool) -> float:
-        """All of it, up to the orderly end of the worker. Returns the seconds that the talk took.
+    def perform(self, *, keep: bool) -> None:
+        """All of it, up to the orderly end of the worker.
 
         keep: when it is over, leave everything as it is until a signal comes.
         """
@@ -46,29 +46,28 @@ class Conductor:
         self._wait_for_first_line()
         if self._stopped.is_set():
             self._worker.abandon()
-            return 0.0
-        elapsed_seconds = self._play()
+            return
+        self._play()
         while keep and not self._stopped.is_set():
             self._look()
             self._view.update(self._state, time.monotonic())
         self._view.stage("Ending the worker in order ...")
         self._worker.stop()
         self._watch.read(block_seconds=WAIT_SECONDS)
-        return elapsed_seconds
 
     def _wait_for_first_line(self) -> None:
         self._feed.publish_first()
         while not (self._state.shown.lines or self._stopped.is_set()):
             self._look()
 
-    def _play(self) -> float:
-        """Until the last output of every stream is there. Returns the seconds that it took."""
-        started_at = self._state.started_at = self._feed.start_pace(time.monotonic())
+    def _play(self) -> None:
+        """Until the last output of every stream is there."""
+        self._state.started_at = self._feed.start_pace(time.monotonic())
         while not (self._state.is_done or self._stopped.is_set()):
             self._feed.publish_due(time.monotonic())
             self._look()
             self._view.update(self._state, time.monotonic())
-        return time.monotonic() - started_at
+        self._state.ended_at = time.monotonic()
 
     def _look(self) -> None:
         self._worker.check()

@@ -73,8 +73,8 @@ def _demo(
         feed = Feed([Publisher(redis, name) for name in names], talk, options.speed)
         watch = Watch(redis, state, talk)
         conductor = Conductor(state, feed, watch, worker, view, stopped)
-        elapsed_seconds = conductor.perform(keep=options.keep)
-    return _report(console, state, elapsed_seconds)
+        conductor.perform(keep=options.keep)
+    return _report(console, state)
 
 
 def worker_settings(redis_url: str, folder: str, options: DemoOptions) -> dict[str, str]:
@@ -106,8 +106,8 @@ def _hints(server: EmbeddedServer) -> list[str]:
     ]
 
 
-def _report(console: Console, state: DemoState, elapsed_seconds: float) -> int:
-    lines = report_lines(state, elapsed_seconds) if state.is_done else early_end_lines(state)
+def _report(console: Console, state: DemoState) -> int:
+    lines = report_lines(state) if state.is_done else early_end_lines(state)
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if not state.is_done:

@@ -13,7 +13,7 @@ Fields = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Line:
-    """One transcript entry. `entry` is the id of the input entry; `start` is seconds of talk, if known."""
+    """One transcript entry; `entry` is the id of its input entry, `start` seconds of talk."""
 
     entry: str
     text: str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from worker.demo.outputs import Memory, Summary
-from worker.demo.state import DemoState, StreamState
+from worker.demo.state import DemoState, StreamState, progress
 
 MIB = 1024**2
 
@@ -50,6 +50,22 @@ def account(stream: StreamState) -> Account:
     )
 
 
+def total(accounts: Sequence[Account]) -> Account:
+    """What became of all streams together; an entry that is missing is named with its stream."""
+    return Account(
+        stream=f"{len(accounts)} streams, {accounts[0].stream} to {accounts[-1].stream}",
+        num_published=sum(one.num_published for one in accounts),
+        num_lines=sum(one.num_lines for one in accounts),
+        num_restored=sum(one.num_restored for one in accounts),
+        num_rejected=sum(one.num_rejected for one in accounts),
+        num_words=sum(one.num_words for one in accounts),
+        missing=[f"{one.stream} {entry}" for one in accounts for entry in one.missing],
+        repeated=[f"{one.stream} {entry}" for one in accounts for entry in one.repeated],
+        num_summaries=sum(one.num_summaries for one in accounts),
+        uncovered=[f"{one.stream} {entry}" for one in accounts for entry in one.uncovered],
+    )
+
+
 def uncovered(spoken: Sequence[str], summaries: Iterable[Summary]) -> list[str]:
     """The entries that no summary covers: empty if the summaries' ranges tile the whole stream.
 
@@ -63,14 +79,17 @@ def uncovered(spoken: Sequence[str], summaries: Iterable[Summary]) -> list[str]:
     return [entry for entry, number in numbers.items() if number not in covered]
 
 
-def report_lines(state: DemoState, elapsed_seconds: float) -> list[str]:
-    """The report as plain text, one fact a line."""
+def report_lines(state: DemoState) -> list[str]:
+    """The report on a talk that has ended, as plain text, one fact a line."""
     accounts = [account(stream) for stream in state.streams.values()]
-    lines = [line for one in accounts for line in _account_lines(one)]
-    talk = state.shown.published[-1].end if state.shown.published else 0.0
-    figures = [*_memory_lines(state), _speed_line(talk, elapsed_seconds, state)]
+    lines = _account_lines(accounts[0] if len(accounts) == 1 else total(accounts))
     last = [" ".join(one.text.split()) for one in state.shown.summaries[-1:]]
-    return [*lines, *figures, *(f"last summary  {text}" for text in last)]
+    return [
+        *lines,
+        *_memory_lines(state),
+        _speed_line(state),
+        *(f"last summary  {text}" for text in last),
+    ]
 
 
 def early_end_lines(state: DemoState) -> list[str]:
@@ -131,12 +150,12 @@ def _after_a_third(readings: Sequence[Memory]) -> Memory:
     return next(reading for reading in readings if reading.tokens_seen >= third)
 
 
-def _speed_line(talk_seconds: float, elapsed_seconds: float, state: DemoState) -> str:
-    tokens = sum(s.memory[-1].tokens_seen for s in state.streams.values() if s.memory)
-    elapsed = max(elapsed_seconds, 0.001)
+def _speed_line(state: DemoState) -> str:
+    whole = progress(state, now=state.ended_at or 0.0)
+    seconds = max(whole.elapsed_seconds, 0.001)
     return (
-        f"speed         {talk_seconds / 60:.1f} min of talk in {elapsed:.1f} s: "
-        f"{talk_seconds / elapsed:.1f} x real time, {tokens / elapsed:,.0f} tokens/s"
+        f"speed         {whole.talk_seconds / 60:.1f} min of talk in {seconds:.1f} s: "
+        f"{whole.times_real_time:.1f} x real time, {whole.tokens_seen / seconds:,.0f} tokens/s"
     )
 
 

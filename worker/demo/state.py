@@ -57,6 +57,7 @@ class DemoState:
     streams: dict[str, StreamState]
     num_entries: int
     started_at: float | None = None  # monotonic seconds; None while the worker is not ready
+    ended_at: float | None = None  # monotonic seconds; None while something is still to come
 
     @classmethod
     def of(cls, streams: list[str], num_entries: int) -> DemoState:
@@ -65,6 +66,12 @@ class DemoState:
     @property
     def shown(self) -> StreamState:
         return next(iter(self.streams.values()))
+
+    def elapsed_seconds(self, now: float) -> float:
+        """How long the talk has been going on, or went on."""
+        if self.started_at is None:
+            return 0.0
+        return (now if self.ended_at is None else self.ended_at) - self.started_at
 
     @property
     def is_done(self) -> bool:
@@ -102,7 +109,7 @@ def progress(state: DemoState, now: float) -> Progress:
         num_published=sum(len(stream.published) for stream in streams),
         num_answered=sum(stream.num_answered for stream in streams),
         tokens_seen=sum(_tokens_seen(stream) for stream in streams),
-        elapsed_seconds=0.0 if state.started_at is None else now - state.started_at,
+        elapsed_seconds=state.elapsed_seconds(now),
         talk_seconds=shown.published[shown.num_answered - 1].end if shown.num_answered else 0.0,
         tokens_per_second=sum(_tokens_per_second(stream) for stream in streams),
         lag_seconds=max(_lag_seconds(stream, now) for stream in streams),
