@@ -1,0 +1,81 @@
+"""What the engine aims at, stated for float32, and whether it got there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.bench.feeding import STOCK_RECOMPUTE, STOCK_SINGLE
+
+if TYPE_CHECKING:
+    from engine.bench.agreement import Agreement
+    from engine.bench.feeding import Feeding
+    from engine.bench.level import Level
+
+LARGEST_DIFFERENCE = 1e-4
+TIMES_TOKEN_BY_TOKEN = 15.0
+TIMES_RECOMPUTE = 150.0
+LEVEL_WITHIN = 0.03
+RESIDENT_WITHIN = 0.02
+
+
+@dataclass(frozen=True)
+class Aim:
+    """`what` in words; `got` against `aim`."""
+
+    what: str
+    aim: float
+    got: float
+    met: bool
+
+
+def aims_of(agreement: Agreement, feeding: Feeding, level: Level) -> dict[str, Aim]:
+    times = feeding.time_against_ours
+    return {
+        "same_logits_as_stock": _at_most(
+            "largest difference of logits from stock attention, window not full",
+            LARGEST_DIFFERENCE,
+            agreement.max_difference_from_stock,
+        ),
+        "same_logits_in_chunks": _at_most(
+            "largest difference of logits, chunks against single tokens, past the window",
+            LARGEST_DIFFERENCE,
+            agreement.max_difference_of_chunks_from_singles,
+        ),
+        "feed_vs_token_by_token": _at_least(
+            "times as fast as stock transformers fed token by token",
+            TIMES_TOKEN_BY_TOKEN,
+            times[STOCK_SINGLE].median,
+        ),
+        "feed_vs_recompute": _at_least(
+            "times as fast as recomputing the window for each token",
+            TIMES_RECOMPUTE,
+            times[STOCK_RECOMPUTE].median,
+        ),
+        "level_speed": _at_most(
+            f"time per token, old ({level.age.num_fed:,} tokens really fed) off young",
+            LEVEL_WITHIN,
+            abs(level.time_old_against_young.median - 1),
+        ),
+        "level_memory": _level_memory(level),
+    }
+
+
+def _level_memory(level: Level) -> Aim:
+    young, old = level.memory_young, level.memory_old
+    growth = old.resident_bytes / young.resident_bytes - 1
+    is_exact = young.kv_bytes == old.kv_bytes == level.kv_bytes_by_formula
+    return Aim(
+        "growth of resident memory, KV bytes equal to the formula throughout",
+        RESIDENT_WITHIN,
+        growth,
+        is_exact and growth <= RESIDENT_WITHIN,
+    )
+
+
+def _at_least(what: str, aim: float, got: float) -> Aim:
+    return Aim(what, aim, got, got >= aim)
+
+
+def _at_most(what: str, aim: float, got: float) -> Aim:
+    return Aim(what, aim, got, got <= aim)

@@ -1,0 +1,75 @@
+"""The command line of the benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.bench.effort import FULL, QUICK
+from engine.config import DTYPES
+from engine.errors import EngineError
+
+MODELS = ("bundled", "llama-27m")
+# What the engine's aims are stated for, and what most machines would really use.
+USUAL_DTYPES = ("float32", "bfloat16")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, print tables and, as the last line, one JSON object. 1 if a model is refused."""
+    options = _parser().parse_args(argv)
+    # Only now: whoever asks for --help need not wait for torch.
+    from engine.bench.machine import num_usable_cores  # noqa: PLC0415
+    from engine.bench.run import run  # noqa: PLC0415
+
+    try:
+        run(
+            models=options.model or MODELS,
+            dtypes=options.dtype or USUAL_DTYPES,
+            effort=QUICK if options.quick else FULL,
+            num_tokens=options.tokens,
+            num_threads=num_usable_cores(),
+            json_path=options.json,
+        )
+    except EngineError as error:
+        print(f"weir bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="weir bench",
+        description="The engine side by side with stock transformers, on this machine's CPU.",
+    )
+    parser.add_argument("--quick", action="store_true", help="a rough answer in under a minute")
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="MODEL",
+        help="bundled, llama-27m (random weights), a directory or a hub id; may be repeated "
+        f"(default: {' and '.join(MODELS)})",
+    )
+    parser.add_argument(
+        "--dtype",
+        action="append",
+        choices=DTYPES,
+        help=f"may be repeated (default: {' and '.join(USUAL_DTYPES)})",
+    )
+    parser.add_argument(
+        "--tokens",
+        type=_count,
+        metavar="N",
+        help="really feed N tokens before measuring whether speed and memory are level, however "
+        "long it takes (default: a million where the machine is fast enough)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON object here too")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number of tokens: use 1 or more")
+    return number

@@ -1,0 +1,115 @@
+"""The whole benchmark: every subject through every measurement, tables, aims, one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from engine.bench.agreement import Agreement, measure_agreement
+from engine.bench.aims import Aim, aims_of
+from engine.bench.decoding import Decoding, measure_decoding
+from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS, Effort
+from engine.bench.feeding import OURS, Feeding, measure_feeding
+from engine.bench.keeping import Keeping, measure_keeping
+from engine.bench.level import Level, choose_age, measure_level, num_level_tokens
+from engine.bench.machine import this_machine
+from engine.bench.progress import stage
+from engine.bench.report import Report
+from engine.bench.subject import Subject, open_subject
+
+# Beside the streams that decode together: the session they are forks of, and one to spare.
+SPARE_ROWS = 2
+AIMED_DTYPE = "float32"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that was measured of one subject."""
+
+    num_parameters: int
+    agreement: Agreement
+    feeding: Feeding
+    level: Level
+    decoding: Decoding
+    keeping: Keeping
+
+
+def run(
+    *,
+    models: Sequence[str],
+    dtypes: Sequence[str],
+    effort: Effort,
+    num_tokens: int | None,
+    num_threads: int,
+    json_path: Path | None,
+) -> None:
+    """Every model in every dtype. ModelRefused if one of them cannot stream."""
+    started = time.perf_counter()
+    # Bars of its own would come between ours.
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    machine = this_machine(num_threads)
+    report = Report()
+    report.print_machine(machine)
+    results: dict[str, Result] = {}
+    aims: dict[str, dict[str, Aim]] = {}
+    for model, dtype in product(models, dtypes):
+        name = f"{model} {dtype}"
+        result = _measure(model, dtype, effort, num_tokens, num_threads)
+        report.print_result(name, result)
+        results[name] = result
+        if dtype == AIMED_DTYPE:
+            aims[name] = aims_of(result.agreement, result.feeding, result.level)
+    report.print_aims(aims)
+    summary = {
+        "benchmark": "weir",
+        "machine": asdict(machine) | {"load_average_after": os.getloadavg()},
+        "window": {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
+        "effort": asdict(effort),
+        "seconds": time.perf_counter() - started,
+        "results": {name: asdict(result) for name, result in results.items()},
+        "aims": {name: {key: asdict(aim) for key, aim in of.items()} for name, of in aims.items()},
+    }
+    _print_last_line(summary, json_path)
+
+
+def _print_last_line(summary: dict[str, Any], json_path: Path | None) -> None:
+    line = json.dumps(summary)
+    if json_path is not None:
+        json_path.write_text(line + "\n")
+    print(line, flush=True)
+
+
+def _measure(
+    model: str, dtype: str, effort: Effort, num_tokens: int | None, num_threads: int
+) -> Result:
+    with ExitStack() as stack:
+        with stage(f"{model} {dtype}: loading", 1):
+            num_rows = max(effort.num_streams) + SPARE_ROWS
+            opened = open_subject(model, dtype, num_rows=num_rows, num_threads=num_threads)
+            subject = stack.enter_context(opened)
+        return measure(subject, effort, num_tokens)
+
+
+def measure(subject: Subject, effort: Effort, num_tokens: int | None) -> Result:
+    name = subject.name
+    with stage(f"{name}: the same logits as stock", 1):
+        agreement = measure_agreement(subject)
+    with stage(f"{name}: feeding", effort.rounds) as advance:
+        feeding = measure_feeding(subject, effort, advance)
+    age = choose_age(effort, feeding.tokens_per_second[OURS], num_tokens)
+    with stage(f"{name}: {age.num_fed:,} tokens", num_level_tokens(effort, age)) as advance:
+        level = measure_level(subject, effort, age, advance)
+    with stage(f"{name}: decoding", effort.rounds) as advance:
+        decoding = measure_decoding(subject, effort, advance)
+    with stage(f"{name}: snapshots and forks", 1 + effort.snapshots) as advance:
+        keeping = measure_keeping(subject, effort, advance)
+    return Result(subject.num_parameters, agreement, feeding, level, decoding, keeping)
