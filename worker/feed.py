@@ -76,6 +76,11 @@ class Feed:
         """Whether no line is fed in part, so that a snapshot may be taken."""
         return self._num_taken == 0
 
+    @property
+    def num_left_of_line(self) -> int:
+        """Tokens that the line which is fed in part still has."""
+        return len(self._waiting[0].tokens) - self._num_taken if self._num_taken else 0
+
     def entry_at(self, position: int) -> str:
         """The entry whose line holds the token at `position` (not forgotten, already published)."""
         return next(entry for entry, end in self._ends if position < end)

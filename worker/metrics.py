@@ -71,7 +71,6 @@ class Metrics:
         self._step_sessions.observe(report.num_sessions)
         self._step_tokens.observe(report.num_tokens)
         self._tokens_generated.inc(report.num_generated)
-        self._tokens_slid_out.inc(report.num_slid_out)
 
     def read(self, num_entries: int) -> None:
         """Entries taken in from streams, good and bad."""
@@ -80,6 +79,10 @@ class Metrics:
     def fed(self, num_tokens: int) -> None:
         """Tokens of a stream given to its session."""
         self._tokens_in.inc(num_tokens)
+
+    def slid_out(self, num_tokens: int) -> None:
+        """That many tokens left the windows of streams; what copies forget is not counted."""
+        self._tokens_slid_out.inc(num_tokens)
 
     def rejected(self, kind: str) -> None:
         """One entry went to a `:rejected` stream; `kind` is the class, never the full sentence."""
@@ -192,9 +195,7 @@ class Metrics:
             "weir_tokens_generated", "Tokens decoded for views.", registry=registry
         )
         self._tokens_slid_out = Counter(
-            "weir_tokens_slid_out",
-            "Tokens that left a window, copies for views included.",
-            registry=registry,
+            "weir_tokens_slid_out", "Tokens that left a stream's window.", registry=registry
         )
         self._step_seconds = Histogram(
             "weir_step_duration_seconds",

@@ -86,6 +86,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Computes what was fed, saves and commits it, and gives every stream back."""
+        for stream in self._streams:
+            stream.finish_line()
         for _ in range(MAX_CLOSING_STEPS):
             if not any(stream.session.num_pending for stream in self._streams):
                 break

@@ -52,6 +52,7 @@ class LiveStream:
             kit.engine, kit.instructions, max_tokens=kit.settings.summary_max_tokens
         )
         self._memory = MemoryView(kit.engine, now=now)
+        self._num_slid_out = session.num_slid_out
         self._has_ended: bool = views.get("ended", False)
         self._holds_still = False  # nothing is fed until the window is computed and copied
         self._snapshot_at, self._snapshot_seen = now, session.num_seen
@@ -152,6 +153,12 @@ class LiveStream:
             kit.metrics.fed(len(tokens))
             self.active_at = kit.clock()
 
+    def finish_line(self) -> None:
+        """Feeds what is left of a line that is fed in part, as far as there is room: a session can
+        be saved between two lines only."""
+        left = min(self.feed.num_left_of_line, self._summary.room(self.session.num_seen))
+        self._kit.engine.feed(self.session, self.feed.take(left))
+
     # ---- views
 
     def _begin_views(self) -> None:
@@ -177,7 +184,9 @@ class LiveStream:
 
     def take_out(self) -> None:
         """What the model has finished goes into the outbox, and the stream ends when it is over."""
-        now, keys = self._kit.clock(), self._keys
+        now, keys, metrics = self._kit.clock(), self._keys, self._kit.metrics
+        metrics.slid_out(self.session.num_slid_out - self._num_slid_out)
+        self._num_slid_out = self.session.num_slid_out
         summary = self._summary.finish(now)
         if summary:
             self._publish_summary(summary)
@@ -188,7 +197,7 @@ class LiveStream:
             question, fields = answered
             entry = self.outbox.next.entry_id
             self.outbox.publish(keys.answers, fields | {"entry": entry}, MAX_ANSWERS_KEPT)
-            self._kit.metrics.view("prompt", float(fields["seconds"]))
+            metrics.view("prompt", float(fields["seconds"]))
             if not question.is_rolling and self._request:
                 self._carried_out(self._request)
         if self._is_over:

@@ -45,7 +45,8 @@ def test_kv_bytes_of_all_states_add_up_to_the_allocation(metrics: Metrics) -> No
 
 def test_a_step_moves_its_counters_and_histograms(metrics: Metrics) -> None:
     metrics.step(StepReport(num_tokens=300, num_sessions=5, num_generated=4, seconds=0.02))
-    metrics.step(StepReport(num_tokens=100, num_sessions=1, seconds=0.5, num_slid_out=100))
+    metrics.slid_out(100)
+    metrics.step(StepReport(num_tokens=100, num_sessions=1, seconds=0.5, num_slid_out=7))
     series = scraped(metrics)
     assert series["weir_step_duration_seconds_count"] == 2
     assert series["weir_step_duration_seconds_sum"] == pytest.approx(0.52)

@@ -88,6 +88,19 @@ def test_a_saved_session_goes_on_as_if_nothing_had_happened(
     assert texts[0] == texts[1]
 
 
+def test_a_worker_that_ends_while_busy_leaves_a_session_to_go_on_from(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    ids = publish(redis, 20)
+    bench = Workbench(small)
+    bench.pipeline.adopt(STREAM)
+    bench.run(8)
+    bench.pipeline.close()
+    assert redis.hget(KEYS.state, "snapshot") != b""
+    Workbench(small).run_to_end()
+    assert_exactly_once(redis_text, ids)
+
+
 def test_a_torn_snapshot_costs_a_rebuild_and_nothing_else(
     redis: Redis, redis_text: Redis, small: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
