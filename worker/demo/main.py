@@ -49,8 +49,11 @@ def run(arguments: argparse.Namespace, *, make_view: MakeView | None = None) -> 
         talk = read_talk(options.file)
         with _stop_signals() as stopped:
             return _demo(options, talk, make_view, stopped)
-    except (BadTalk, EmbeddedServerError, WorkerFailed, RedisError) as error:
+    except (BadTalk, EmbeddedServerError, WorkerFailed) as error:
         sys.stderr.write(f"weir demo: {error}\n")
+        return EXIT_FAILED
+    except RedisError as error:
+        sys.stderr.write(f"weir demo: the embedded Valkey is gone ({error}); start again\n")
         return EXIT_FAILED
     except KeyboardInterrupt:  # while the talk was read: nothing was started yet
         return EXIT_INTERRUPTED
