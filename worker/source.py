@@ -50,6 +50,7 @@ class Source:
         self._limits = limits
         self._sleep = sleep
         self._pause_seconds = 0.0
+        self._others: set[str] = set()  # keys that were found to be no streams, at the last look
 
     @property
     def is_connected(self) -> bool:
@@ -121,7 +122,9 @@ class Source:
         others = [
             key for key, kind in zip(wanted, kinds, strict=True) if kind not in (b"stream", b"none")
         ]
-        _log.warning("not streams any more, not read: %s", ", ".join(others))
+        if set(others) != self._others:
+            _log.warning("not streams any more, not read: %s", ", ".join(others))
+        self._others = set(others)
         return {key: at for key, at in wanted.items() if key not in others}
 
     def _parsed(

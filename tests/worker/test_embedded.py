@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError
+from redis.retry import Retry
 
-from worker.embedded import EmbeddedServer
+from worker.embedded import EmbeddedServer, EmbeddedServerError
 
 
 def test_it_answers_and_is_gone_afterwards() -> None:
@@ -39,3 +46,39 @@ def test_a_durable_server_has_everything_after_a_kill() -> None:
         with Redis.from_url(server.url) as client:
             assert server.port == port
             assert client.xlen("live:a") == 1
+
+
+def test_it_does_not_outlive_a_process_that_is_killed() -> None:
+    script = (
+        "from worker.embedded import EmbeddedServer; import time\n"
+        "server = EmbeddedServer(); server.start(); print(server.url, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    ) as user:
+        assert user.stdout is not None
+        with Redis.from_url(user.stdout.readline().strip(), retry=Retry(NoBackoff(), 0)) as client:
+            pid = int(client.info("server")["process_id"])
+            user.kill()
+            with pytest.raises(ConnectionError):
+                while client.ping():
+                    time.sleep(0.01)
+    while is_alive(pid):
+        time.sleep(0.01)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_taken_port_is_an_error_with_the_log() -> None:
+    with EmbeddedServer() as server:
+        late = EmbeddedServer()
+        late.port = server.port
+        with pytest.raises(EmbeddedServerError, match=r"bind|in use"):
+            late.start()
+        late.stop()
