@@ -29,9 +29,9 @@ class StepAttention:
         for block in self._blocks:
             _write(block.writes_before, keys, key)
             _write(block.writes_before, values, value)
-            queries = _queries_of(block, query, num_kv_heads=key.shape[0]) * call.scaling
-            scores = _scores(queries, _pieces(block, keys, key))
-            self._rescore_sinks(call.layer, block, queries, scores)
+            queries = _queries_of(block, query, num_kv_heads=key.shape[0])
+            scores = _scores(queries, _pieces(block, keys, key), call.scaling)
+            self._rescore_sinks(call, block, queries, scores)
             weights = _weigh(call, block, scores).to(query.dtype)
             answers = _mix(weights, _pieces(block, values, value))
             output[block.tokens] = _in_packed_order(answers)
@@ -39,15 +39,17 @@ class StepAttention:
             _write(block.writes_after, values, value)
         return output
 
-    def _rescore_sinks(self, layer: int, block: Block, queries: Tensor, scores: Tensor) -> None:
+    def _rescore_sinks(
+        self, call: LayerCall, block: Block, queries: Tensor, scores: Tensor
+    ) -> None:
         """Score the sinks with queries that are turned back to where the window ends."""
-        rotary = self._rotaries[layer]
+        rotary = self._rotaries[call.layer]
         if block.turns is None or rotary.width == 0:
             return
         cos, sin = (angle[:, None, None] for angle in block.angles(rotary, block.turns))
         sinks = slice(0, block.num_sink_slots)
-        keys = self._store.keys[layer][block.rows, :, sinks].flatten(0, 1)
-        again = _scores(rotary.turn(queries, cos, sin), [keys])
+        keys = self._store.keys[call.layer][block.rows, :, sinks].flatten(0, 1)
+        again = _scores(rotary.turn(queries, cos, sin), [keys], call.scaling)
         if block.is_sink is not None:
             again = torch.where(block.is_sink[:, None, None, None], again, scores[..., sinks])
         scores[..., sinks] = again
@@ -76,14 +78,15 @@ def _pieces(block: Block, store: Tensor, fresh: Tensor) -> list[Tensor]:
     return [piece for piece in (rows, fresh[:, block.beside]) if piece.shape[1]]
 
 
-def _scores(queries: Tensor, pieces: Sequence[Tensor]) -> Tensor:
+def _scores(queries: Tensor, pieces: Sequence[Tensor], scaling: float) -> Tensor:
     """(B, KV, G, C, T) float32: the pieces' scores side by side."""
     flat = queries.flatten(2, 3).flatten(0, 1)
     scores = flat.new_empty(*flat.shape[:2], sum(keys.shape[1] for keys in pieces))
     start = 0
     for keys in pieces:
         stop = start + keys.shape[1]
-        torch.bmm(flat, keys.transpose(1, 2), out=scores[..., start:stop])
+        part = scores[..., start:stop]
+        part.baddbmm_(flat, keys.transpose(1, 2), beta=0, alpha=scaling)
         start = stop
     return scores.float().view(*queries.shape[:-1], -1)
 

@@ -85,4 +85,4 @@ def test_half_precision_adds_no_noise_of_its_own() -> None:
     for limit in (0, 10_000):
         stream = Stream(3, token_ids, position_limit=limit)
         (logits,) = mixture_logits(model, [stream], 23, 17, 17)
-        assert (logits - expected).norm() < 1.3 * own_noise
+        assert (logits - expected).norm() < 1.5 * own_noise
