@@ -41,8 +41,7 @@ def draw(
 
 
 def _headline(headline: str, state: DemoState) -> Text:
-    text = Text(" weir ", style="bold reverse")
-    text.append(f" {headline}", style="bold")
+    text = Text.assemble((" weir ", "bold reverse"), (f" {headline}", "bold"))
     if len(state.streams) > 1:
         text.append(f"  (the first of {len(state.streams)} streams)", style="dim")
     text.no_wrap, text.overflow = True, "ellipsis"
