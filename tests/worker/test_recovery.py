@@ -101,6 +101,27 @@ def test_a_worker_that_ends_while_busy_leaves_a_session_to_go_on_from(
     assert_exactly_once(redis_text, ids)
 
 
+def test_a_server_that_comes_back_with_an_older_state_is_believed(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    """As after a power cut with `appendfsync everysec`: the last commits are gone, all of each."""
+    ids = publish(redis, 12)
+    bench = Workbench(small)
+    bench.pipeline.adopt(STREAM)
+    bench.run(until=lambda: redis.xlen(KEYS.transcript) >= 3)
+    older = {key: redis.dump(key) for key in redis.keys("*")}
+    bench.run(until=lambda: redis.xlen(KEYS.transcript) >= 7)
+    redis.flushall()
+    for key, value in older.items():
+        ttl_ms = 10_000 if key.endswith(b":lease") else 0
+        redis.restore(key, ttl_ms, value)
+    bench.run(until=lambda: STREAM not in bench.streams)
+    assert redis.xlen(KEYS.transcript) < 7, "the owner that knew better published nothing"
+    die(redis, bench)
+    bench.run_to_end()
+    assert_exactly_once(redis_text, ids)
+
+
 def test_a_torn_snapshot_costs_a_rebuild_and_nothing_else(
     redis: Redis, redis_text: Redis, small: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
