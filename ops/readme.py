@@ -53,8 +53,9 @@ def _summary(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".lua":
         return text.splitlines()[0].lstrip("- ")
-    docstring = ast.get_docstring(ast.parse(text))
-    return re.split(r"(?<=[.:])\s", " ".join(docstring.split()))[0] if docstring else ""
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    first_paragraph = " ".join(docstring.split("\n\n")[0].split())
+    return re.split(r"(?<=[.?!])\s", first_paragraph)[0]
 
 
 SECTIONS: dict[str, Callable[[], str]] = {"settings": settings_table, "files": file_tree}
