@@ -116,6 +116,7 @@ class Engine:
 
     def fork(self, session: Session) -> Session:
         """A copy of what has been computed so far, without the pending tokens. NoFreeRow."""
+        session.require_open()
         copy = session.copy_to(self._rows.take())
         self._store.copy_row(session.row, copy.row)
         self._scheduler.add(copy)

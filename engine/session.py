@@ -68,7 +68,7 @@ class Session:
         return self.generation.finish_reason if self.generation else None
 
     def feed(self, token_ids: Sequence[int]) -> None:
-        self._require_open()
+        self.require_open()
         if self.is_generating:
             raise EngineError("The session is generating: feed it when it has finished, or a fork.")
         self.pending.extend(token_ids)
@@ -93,7 +93,6 @@ class Session:
 
     def copy_to(self, row: int) -> Session:
         """The same past in another row, nothing pending."""
-        self._require_open()
         copy = Session(row, self.window, start=self.start, position_limit=self.position_limit)
         copy.base, copy.length = self.base, self.length
         return copy
@@ -111,6 +110,6 @@ class Session:
         self.base += move
         return move
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
         if self.is_closed:
             raise EngineError("The session is closed.")

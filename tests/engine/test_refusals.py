@@ -1,0 +1,99 @@
+"""What cannot stream is refused at load, with the reason a user understands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from families import SIZES, tiny
+from streams import streaming_of
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+from engine.config import EngineConfig
+from engine.engine import Engine
+from engine.errors import ModelRefused
+from engine.model import load
+
+SMALL = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2}
+OPT = {**SMALL, "num_attention_heads": 4, "ffn_dim": 48, "word_embed_proj_dim": 32}
+BLOOM = {"vocab_size": 97, "hidden_size": 32, "n_layer": 2, "n_head": 4}
+GPT = {"vocab_size": 97, "n_embd": 32, "n_layer": 2, "n_head": 4}
+LATENT = {
+    "q_lora_rank": 8,
+    "kv_lora_rank": 8,
+    "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 4,
+    "v_head_dim": 8,
+}
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 1e4,
+    "short_factor": [1.0] * 4,
+    "long_factor": [2.0] * 4,
+    "factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+DYNAMIC = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}
+HYBRID = {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": False}
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("gpt2", GPT, "learned or absolute positions"),
+    ("opt", OPT, "learned or absolute positions"),
+    ("gptj", {**GPT, "rotary_dim": 4}, "attention interface"),
+    ("falcon", SIZES, "attention interface"),
+    ("bloom", BLOOM, "0 of its 2 layers"),
+    ("mpt", {"vocab_size": 97, "d_model": 32, "n_heads": 4, "n_layers": 2}, "does not run"),
+    ("mamba", {**SMALL, "state_size": 4}, "0 of its 2 layers"),
+    ("rwkv", {**SMALL, "attention_hidden_size": 32}, "0 of its 2 layers"),
+    ("jamba", {**SIZES, **HYBRID, "num_experts": 2}, "1 of its 2 layers"),
+    ("deepseek_v3", {**SIZES, **LATENT, "first_k_dense_replace": 2}, "latent attention"),
+    ("t5", {"vocab_size": 97, "d_model": 32, "num_layers": 2, "d_ff": 32}, "encoder-decoder"),
+    ("llama", {**SIZES, "rope_parameters": DYNAMIC}, "dynamic rope"),
+    ("phi3", {**SIZES, "rope_parameters": LONGROPE}, "longrope rope"),
+]
+
+
+@pytest.mark.parametrize(("model_type", "sizes", "reason"), REFUSED)
+@pytest.mark.filterwarnings("ignore")  # of the models' own code
+def test_what_cannot_stream_is_refused_with_the_reason_and_what_works(
+    model_type: str, sizes: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    config = AutoConfig.for_model(model_type, **sizes)
+    family = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    family.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(ModelRefused) as refusal:
+        load(EngineConfig(str(tmp_path)))
+    assert f"{tmp_path} cannot stream: " in str(refusal.value)
+    assert reason in str(refusal.value)
+    assert "Llama, Mistral" in str(refusal.value)
+
+
+def test_missing_directory_is_one_clear_line() -> None:
+    with pytest.raises(ModelRefused, match="no such directory"):
+        Engine.load(EngineConfig("/no/such/model"))
+
+
+def test_directory_without_a_model_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelRefused, match="could not be loaded"):
+        load(EngineConfig(str(tmp_path)))
+
+
+def test_pickled_weights_are_not_loaded(tmp_path: Path) -> None:
+    model = tiny("llama")
+    model.config.save_pretrained(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelRefused, match="safetensors"):
+        load(EngineConfig(str(tmp_path)))
+
+
+def test_model_whose_attention_is_not_what_it_tells_is_refused() -> None:
+    """The self-check compares logits: here a layer asks for a scaling that it does not use."""
+    model = tiny("llama")
+    module = model.model.layers[1].self_attn
+    project = module.v_proj.forward
+    calls = iter(range(100))
+    module.v_proj.forward = lambda hidden: project(hidden) * (1.0 + next(calls))
+    with pytest.raises(ModelRefused, match=r"all tokens at once.*logits are off"):
+        streaming_of(model)
