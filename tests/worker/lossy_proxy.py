@@ -1,5 +1,5 @@
-"""A TCP proxy in front of a Redis server that can lose a reply: the command was carried out, and
-its sender cannot know."""
+"""A TCP proxy in front of a Redis server that can lose a request or a reply: its sender cannot know
+which, and so not whether the command was carried out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import threading
 
 
 class LossyProxy:
-    """Passes everything on, but for the replies that it is told to lose."""
+    """Passes everything on, but for what it is told to lose.
+
+    A new connection begins with requests and replies of its own: make one (`ping`) before.
+    """
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._num_to_lose = 0
+        self._to_lose: list[str] = []
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
@@ -24,12 +27,13 @@ class LossyProxy:
         return f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
 
     @property
-    def num_to_lose(self) -> int:
-        return self._num_to_lose
+    def has_lost_all(self) -> bool:
+        """Whether nothing is left to lose."""
+        return not self._to_lose
 
-    def lose_next_reply(self) -> None:
-        """Break the connection instead of delivering the next reply on any of them."""
-        self._num_to_lose += 1
+    def lose_next(self, what: str) -> None:
+        """Break the connection instead of delivering the next "request" or "reply" on any."""
+        self._to_lose.append(what)
 
     def close(self) -> None:
         for one in [self._listener, *self._sockets]:
@@ -45,14 +49,14 @@ class LossyProxy:
                 return
             server = socket.create_connection(("127.0.0.1", self._server_port))
             self._sockets += [client, server]
-            self._start(self._pump, client, server, False)
-            self._start(self._pump, server, client, True)
+            self._start(self._pump, client, server, "request")
+            self._start(self._pump, server, client, "reply")
 
-    def _pump(self, source: socket.socket, target: socket.socket, are_replies: bool) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, what: str) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if are_replies and self._num_to_lose > 0:
-                    self._num_to_lose -= 1
+                if what in self._to_lose:
+                    self._to_lose.remove(what)
                     break
                 target.sendall(data)
         _close(source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -225,16 +225,27 @@ def test_a_lost_reply_that_redis_py_retries_publishes_once(
     with Redis.from_url(proxy.url, protocol=2, retry=Retry(NoBackoff(), 3)) as client:
         committer = Committer(client, lease_seconds=10)
         now = committer.commit(lease, Checkpoint(), Checkpoint(), [said("a")])
-        proxy.lose_next_reply()
+        proxy.lose_next("reply")
         now = committer.commit(lease, now, now, [said("b")])
         committer.commit(lease, now, now, [said("c")])
-    assert proxy.num_to_lose == 0
+    assert proxy.has_lost_all
     assert texts(redis) == ["a", "b", "c"]
 
 
 # Any owners, takeovers, lost replies and retries.
 
 _OWNERS = ("ana", "ben", "cem")
+
+
+@dataclass
+class Attempt:
+    """A commit; `accepted` is what it led to, None if it has not been carried out."""
+
+    lease: Lease
+    before: Checkpoint
+    after: Checkpoint
+    texts: list[str]
+    accepted: Checkpoint | None = None
 
 
 @dataclass
@@ -245,8 +256,7 @@ class Owner:
     committer: Committer
     lease: Lease | None = None
     checkpoint: Checkpoint | None = None
-    unsure: Callable[[], Checkpoint] | None = None  # its latest commit, to be made again
-    accepted: Checkpoint | None = None  # what that commit led to; None: it had to be refused
+    latest: Attempt | None = None  # its latest commit, which it may make again
 
 
 class CommitMachine(RuleBasedStateMachine):
@@ -281,7 +291,7 @@ class CommitMachine(RuleBasedStateMachine):
             assert lease.epoch >= self.epoch
             self.epoch = lease.epoch
             owner.lease, owner.checkpoint = lease, Checkpoint.load(self.redis, STREAM)
-            owner.unsure = owner.accepted = None
+            owner.latest = None
 
     @rule()
     def run_out(self) -> None:
@@ -304,45 +314,58 @@ class CommitMachine(RuleBasedStateMachine):
         name=st.sampled_from(_OWNERS),
         num_outputs=st.integers(1, 3),
         advances=st.booleans(),
-        is_lost=st.booleans(),
+        lost=st.sampled_from(["", "", "request", "reply"]),
     )
-    def commit(self, name: str, num_outputs: int, advances: bool, is_lost: bool) -> None:
+    def commit(self, name: str, num_outputs: int, advances: bool, lost: str) -> None:
         owner = self.owners[name]
         if owner.lease is None or owner.checkpoint is None:
             return
         before = owner.checkpoint
         after = replace(before, entry_id=next(self.input)) if advances else before
         new_texts = [self.new_text(name) for _ in range(num_outputs)]
-        outputs = [said(text) for text in new_texts]
-        lease, committer = owner.lease, owner.committer
-        owner.accepted = None
-        if lease.epoch == self.epoch and before == self.last:
-            self.published += new_texts
-            self.last = owner.accepted = replace(after, num_commits=before.num_commits + 1)
-        owner.unsure = lambda: committer.commit(lease, before, after, outputs)
-        if is_lost:
-            self.proxy.lose_next_reply()
+        owner.latest = Attempt(owner.lease, before, after, new_texts)
+        if lost:
+            self.client.ping()
+            self.proxy.lose_next(lost)
+            if lost == "reply":
+                self.is_accepted(owner.latest)
             with pytest.raises(ConnectionError):
-                owner.unsure()
+                self.send(owner)
         else:
             self.settle(owner)
 
-    @precondition(lambda self: any(owner.unsure for owner in self.owners.values()))
+    @precondition(lambda self: any(owner.latest for owner in self.owners.values()))
     @rule(name=st.sampled_from(_OWNERS))
     def commit_again(self, name: str) -> None:
-        """After a lost reply, or for no reason at all."""
-        if self.owners[name].unsure is not None:
+        """After something was lost, or for no reason at all."""
+        if self.owners[name].latest is not None:
             self.settle(self.owners[name])
 
     def settle(self, owner: Owner) -> None:
-        assert owner.unsure is not None
-        if owner.accepted == self.last:
-            owner.checkpoint = owner.unsure()
+        assert owner.latest is not None
+        if self.is_accepted(owner.latest):
+            owner.checkpoint = self.send(owner)
             assert owner.checkpoint == self.last
         else:
             with pytest.raises(StaleOwner):
-                owner.unsure()
-            owner.lease = owner.checkpoint = owner.unsure = None
+                self.send(owner)
+            owner.lease = owner.checkpoint = owner.latest = None
+
+    def send(self, owner: Owner) -> Checkpoint:
+        assert owner.latest is not None
+        attempt = owner.latest
+        outputs = [said(text) for text in attempt.texts]
+        return owner.committer.commit(attempt.lease, attempt.before, attempt.after, outputs)
+
+    def is_accepted(self, attempt: Attempt) -> bool:
+        """The rule: carried out if owner and checkpoint are right, and then never again."""
+        if attempt.accepted is None and (
+            attempt.lease.epoch == self.epoch and attempt.before == self.last
+        ):
+            self.published += attempt.texts
+            self.last = replace(attempt.after, num_commits=attempt.before.num_commits + 1)
+            attempt.accepted = self.last
+        return attempt.accepted == self.last
 
     def new_text(self, name: str) -> str:
         self.num_made += 1
