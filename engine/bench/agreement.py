@@ -33,7 +33,7 @@ def measure_agreement(subject: Subject) -> Agreement:
     window = subject.engine.window
     dense_tokens = subject.tokens(min(DENSE_TOKENS, window.size))
     stock = subject.stock.logits(dense_tokens)
-    past_window = subject.tokens(2 * window.size + CHUNK // 2)
+    past_window = subject.tokens(window.size + CHUNK)
     singles = _streamed(subject, past_window, (1,))
     return Agreement(
         _largest_difference(_streamed(subject, dense_tokens, UNEVEN_CHUNKS), stock),

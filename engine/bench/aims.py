@@ -1,4 +1,4 @@
-"""What the engine aims at, stated for float32, and whether it got there."""
+"""What the engine aims at, stated for one dtype, and whether it got there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.bench.feeding import Feeding
     from engine.bench.level import Level
 
+AIMED_DTYPE = "float32"
 LARGEST_DIFFERENCE = 1e-4
 TIMES_TOKEN_BY_TOKEN = 15.0
 TIMES_RECOMPUTE = 150.0

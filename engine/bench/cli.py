@@ -14,6 +14,7 @@ from engine.errors import EngineError
 MODELS = ("bundled", "llama-27m")
 # What the engine's aims are stated for, and what most machines would really use.
 USUAL_DTYPES = ("float32", "bfloat16")
+QUICK_DTYPES = ("float32",)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -26,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         run(
             models=options.model or MODELS,
-            dtypes=options.dtype or USUAL_DTYPES,
+            dtypes=options.dtype or (QUICK_DTYPES if options.quick else USUAL_DTYPES),
             effort=QUICK if options.quick else FULL,
             num_tokens=options.tokens,
             num_threads=num_usable_cores(),
@@ -55,14 +56,15 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype",
         action="append",
         choices=DTYPES,
-        help=f"may be repeated (default: {' and '.join(USUAL_DTYPES)})",
+        help=f"may be repeated (default: {' and '.join(USUAL_DTYPES)}, "
+        f"with --quick {QUICK_DTYPES[0]})",
     )
     parser.add_argument(
         "--tokens",
         type=_count,
         metavar="N",
         help="really feed N tokens before measuring whether speed and memory are level, however "
-        "long it takes (default: a million where the machine is fast enough)",
+        "long it takes (default: a million, in float32 and where the machine is fast enough)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON object here too")
     return parser

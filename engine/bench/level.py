@@ -54,11 +54,13 @@ class Level:
     memory_old: Memory
 
 
-def choose_age(effort: Effort, tokens_per_second: float, num_asked: int | None) -> Age:
-    """What was asked for; else OLD_TOKENS if there is time for them, else a sample of them."""
+def choose_age(
+    effort: Effort, num_asked: int | None, *, is_aimed: bool, tokens_per_second: float
+) -> Age:
+    """What was asked for; else OLD_TOKENS if aimed at and in time; else a sample of them."""
     if num_asked is not None:
         return Age(num_asked)
-    if effort.feed_seconds * tokens_per_second >= OLD_TOKENS:
+    if is_aimed and effort.feed_seconds * tokens_per_second >= OLD_TOKENS:
         return Age(OLD_TOKENS)
     return Age(effort.sample_tokens, start=OLD_TOKENS - effort.sample_tokens)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import transformers
 
 from engine.bench.agreement import Agreement, measure_agreement
-from engine.bench.aims import Aim, aims_of
+from engine.bench.aims import AIMED_DTYPE, Aim, aims_of
 from engine.bench.decoding import Decoding, measure_decoding
 from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS, Effort
 from engine.bench.feeding import OURS, Feeding, measure_feeding
@@ -28,7 +29,6 @@ from engine.bench.subject import Subject, open_subject
 
 # Beside the streams that decode together: the session they are forks of, and one to spare.
 SPARE_ROWS = 2
-AIMED_DTYPE = "float32"
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def run(
     aims: dict[str, dict[str, Aim]] = {}
     for model, dtype in product(models, dtypes):
         name = f"{model} {dtype}"
+        gc.collect()  # models hold on to themselves in cycles
         result = _measure(model, dtype, effort, num_tokens, num_threads)
         report.print_result(name, result)
         results[name] = result
@@ -105,7 +106,12 @@ def measure(subject: Subject, effort: Effort, num_tokens: int | None) -> Result:
         agreement = measure_agreement(subject)
     with stage(f"{name}: feeding", effort.rounds) as advance:
         feeding = measure_feeding(subject, effort, advance)
-    age = choose_age(effort, feeding.tokens_per_second[OURS], num_tokens)
+    age = choose_age(
+        effort,
+        num_tokens,
+        is_aimed=subject.dtype == AIMED_DTYPE,
+        tokens_per_second=feeding.tokens_per_second[OURS],
+    )
     with stage(f"{name}: {age.num_fed:,} tokens", num_level_tokens(effort, age)) as advance:
         level = measure_level(subject, effort, age, advance)
     with stage(f"{name}: decoding", effort.rounds) as advance:

@@ -211,17 +211,19 @@ def test_forks_measure_an_age_in_one_row_and_leave_it_as_it_is(subject: Subject)
 
 
 @pytest.mark.parametrize(
-    ("tokens_per_second", "asked", "age"),
+    ("tokens_per_second", "is_aimed", "asked", "age"),
     [
-        (1e6, None, Age(OLD_TOKENS)),
-        (1e3, None, Age(QUICK.sample_tokens, start=OLD_TOKENS - QUICK.sample_tokens)),
-        (1e3, 5_000_000, Age(5_000_000)),
+        (1e6, True, None, Age(OLD_TOKENS)),
+        (1e3, True, None, Age(QUICK.sample_tokens, start=OLD_TOKENS - QUICK.sample_tokens)),
+        (1e6, False, None, Age(QUICK.sample_tokens, start=OLD_TOKENS - QUICK.sample_tokens)),
+        (1e3, False, 5_000_000, Age(5_000_000)),
     ],
 )
 def test_a_million_is_fed_where_there_is_time_or_when_asked_for(
-    tokens_per_second: float, asked: int | None, age: Age
+    tokens_per_second: float, is_aimed: bool, asked: int | None, age: Age
 ) -> None:
-    assert choose_age(QUICK, tokens_per_second, asked) == age
+    chosen = choose_age(QUICK, asked, is_aimed=is_aimed, tokens_per_second=tokens_per_second)
+    assert chosen == age
 
 
 def test_streams_together_decode_in_the_same_steps(
