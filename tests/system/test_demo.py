@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-import signal
+import select
+import struct
 import subprocess
 import sys
+import termios
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 import psutil
 import pytest
@@ -25,6 +30,36 @@ TALK = [
 ]
 
 
+LEAVE_SCREEN, SHOW_CURSOR = "\x1b[?1049l", "\x1b[?25h"
+
+# A terminal sends Ctrl-C to the processes that it controls, and only those.
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+class Terminal:
+    """The far end of a pseudo-terminal of 100 x 30."""
+
+    def __init__(self, number: int):
+        self._number = number
+        fcntl.ioctl(number, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+
+    def type(self, keys: str) -> None:
+        os.write(self._number, keys.encode())
+
+    def read_until(self, text: str) -> str:
+        """What is shown from now on until `text` is."""
+        shown = b""
+        while text not in shown.decode(errors="replace"):
+            ready, _, _ = select.select([self._number], [], [], 60)
+            assert ready, f"{text!r} was not shown, but {shown[-2000:]!r}"
+            shown += os.read(self._number, 65536)
+        return shown.decode(errors="replace")
+
+
 class Demo:
     """Starts `weir demo` with temporary files of its own, and finds what it leaves behind."""
 
@@ -33,18 +68,34 @@ class Demo:
         self._mark = uuid.uuid4().hex
         self._running: subprocess.Popen[str] | None = None
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        threads = {"OMP_NUM_THREADS": "1", "WEIR_NUM_THREADS": "1"}
+    def start(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "worker.cli", "demo", *arguments]
+        self._start(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
+
+    def _start(self, command: list[str], **streams: int) -> None:
+        threads = {"OMP_NUM_THREADS": "1", "WEIR_NUM_THREADS": "1", "TERM": "xterm-256color"}
         self._running = subprocess.Popen(
-            [sys.executable, "-m", "worker.cli", "demo", *arguments],
+            command,
             env={**os.environ, **threads, "TMPDIR": str(self.folder), "DEMO_MARK": self._mark},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            **streams,
         )
-        return self._running
+
+    @contextmanager
+    def start_in_terminal(self, *arguments: str) -> Iterator[Terminal]:
+        near, far = os.openpty()
+        try:
+            self._start(
+                [sys.executable, "-c", TAKE_TERMINAL, "-m", "worker.cli", "demo", *arguments],
+                stdin=far,
+                stdout=far,
+                stderr=far,
+            )
+            os.close(far)
+            yield Terminal(near)
+        finally:
+            os.close(near)
 
     def finish(self) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
@@ -111,15 +162,16 @@ def test_demo_plays_a_talk_and_accounts_for_all_of_it(demo: Demo, short_talk: st
     assert demo.files() == []
 
 
-def test_ctrl_c_ends_the_demo_in_order(demo: Demo) -> None:
-    running = demo.start("--plain", "--speed", "5")
-    assert running.stdout is not None
-    next(line for line in running.stdout if "Marit: Right, it's two o'clock" in line)
-    assert len(demo.processes()) >= 3  # the demo, the server, the worker
-    os.killpg(running.pid, signal.SIGINT)  # as a terminal does
-    code, out, err = demo.finish()
-    assert (code, err) == (130, "")
-    assert "ended early" in out
+def test_ctrl_c_in_a_terminal_ends_the_live_screen_and_everything_behind_it(demo: Demo) -> None:
+    with demo.start_in_terminal("--speed", "5") as terminal:
+        terminal.read_until("it's two o'clock")
+        assert len(demo.processes()) >= 3  # the demo, the server, the worker
+        terminal.type("\x03")
+        shown = terminal.read_until("ended early")
+        code, _out, _err = demo.finish()
+    assert code == 130
+    assert LEAVE_SCREEN in shown
+    assert SHOW_CURSOR in shown
     assert demo.processes() == []
     assert demo.files() == []
 

@@ -59,6 +59,12 @@ def test_an_entry_that_came_out_twice_is_named() -> None:
     assert not is_complete(state)
 
 
+def test_a_talk_that_did_not_go_in_whole_is_not_complete() -> None:
+    state = answered(5)
+    state.num_entries = 6
+    assert not is_complete(state)
+
+
 def test_a_rejected_entry_is_accounted_for() -> None:
     state = answered(5)
     state.shown.rejected.append(state.shown.lines.pop().entry)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from worker.demo.report import account
 from worker.demo.state import DemoState
+from worker.demo.talk import Utterance
 from worker.demo.watch import READ_COUNT, Watch
 from worker.embedded import EmbeddedServer
 from worker.keys import stream_keys
@@ -68,6 +70,17 @@ def test_a_stream_is_done_after_its_last_line_and_its_final_summary(redis: Redis
     redis.xadd(keys.summary, {"text": "Agreed.", "first": "1-0", "last": "1-0", "final": "1"})
     read_all(watch)
     assert state.is_done
+
+
+def test_an_entry_that_somebody_else_publishes_is_accounted_for(redis: Redis) -> None:
+    state = DemoState.of(STREAMS[:1], num_entries=1)
+    watch = Watch(redis, state, [Utterance({"text": "Yes."}, end=3.0)])
+    for text in ("Yes.", "hello from redis-cli"):
+        entry_id = redis.xadd("live:demo", {"text": text})
+        redis.xadd(stream_keys("live:demo").transcript, {"entry": entry_id, "text": text})
+    read_all(watch)
+    assert account(state.shown).num_published == 2
+    assert account(state.shown).missing == []
 
 
 def test_odd_fields_do_no_harm(redis: Redis) -> None:

@@ -103,8 +103,9 @@ def early_end_lines(state: DemoState) -> list[str]:
 
 
 def is_complete(state: DemoState) -> bool:
-    """Whether every entry came out once and every line is covered by a summary."""
-    return all(account(stream).is_complete for stream in state.streams.values())
+    """Whether the whole talk went in, every entry came out once, and summaries cover it all."""
+    accounts = [account(stream) for stream in state.streams.values()]
+    return all(one.is_complete and one.num_published >= state.num_entries for one in accounts)
 
 
 def _account_lines(one: Account) -> list[str]:

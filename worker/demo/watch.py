@@ -49,10 +49,14 @@ class Watch:
             for entry_id, fields in entries:
                 self._cursors[key] = entry_id
                 if kind == "input":
-                    end = self._talk[len(stream.published)].end
-                    stream.add_published(Published(entry_id, self._clock(), end))
+                    self._note_published(stream, entry_id)
                 else:
                     note(stream, kind, fields)
+
+    def _note_published(self, stream: StreamState, entry_id: str) -> None:
+        # Somebody may publish to the stream as well: there can be more entries than utterances.
+        number = min(len(stream.published), len(self._talk) - 1)
+        stream.add_published(Published(entry_id, self._clock(), self._talk[number].end))
 
 
 def note(stream: StreamState, kind: str, fields: Fields) -> None:
