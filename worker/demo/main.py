@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
 from redis import Redis
@@ -70,7 +71,7 @@ def _demo(
         redis = stack.enter_context(_client(server.url))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="weir-demo-"))
         worker = stack.enter_context(WorkerProcess(worker_settings(server.url, folder, options)))
-        headline = f"{STREAM} on an embedded Valkey, 127.0.0.1:{server.port}"
+        headline = f"{STREAM} on an embedded Valkey, 127.0.0.1:{server.port} (Ctrl-C ends it)"
         view = make_view(console, headline, _hints(server))
         stack.callback(view.close)
         feed = Feed([Publisher(redis, name) for name in names], talk, options.speed)
@@ -103,9 +104,10 @@ def _usual_view(options: DemoOptions) -> MakeView:
 
 def _hints(server: EmbeddedServer) -> list[str]:
     """How to look at the keys from outside while it runs."""
+    weir = sys.argv[0] if Path(sys.argv[0]).name == "weir" else "weir"  # it may not be on the path
     return [
         f"redis-cli -p {server.port} XREVRANGE '{stream_keys(STREAM).summary}' + - COUNT 1",
-        f"weir tail {STREAM} --redis-url {server.url}  (Ctrl-C ends it)",
+        f"{weir} tail {STREAM} --redis-url {server.url}",
     ]
 
 
