@@ -71,7 +71,7 @@ def _cells(line: StreamFigures) -> tuple[str, ...]:
         f"{line.lag_entries:,}",
         _duration(line.lag_seconds),
         f"{line.tokens_seen:,}",
-        _UNKNOWN if line.window_size is None else f"{line.window_fill:,}/{line.window_size:,}",
+        _UNKNOWN if line.window_size is None else f"{line.window_fill}/{line.window_size}",
         _UNKNOWN if line.kv_bytes is None else f"{line.kv_bytes / 2**20:.1f} MiB",
         _UNKNOWN if line.summary_id is None else f"{_duration(line.summary_age_seconds)} ago",
     )
