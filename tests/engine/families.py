@@ -51,8 +51,10 @@ FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
     "llama-yarn-rope": _config("llama", rope_parameters=YARN_ROPE),
     "llama-one-kv-head": _config("llama", num_key_value_heads=1),
     "mistral": _config("mistral", sliding_window=None),
-    "mistral-wide-own-window": _config("mistral", sliding_window=200),
-    "mistral-narrow-own-window": _config("mistral", sliding_window=7),
+    # The tests stream 70 tokens through 20 slots.
+    "mistral-own-window-wider": _config("mistral", sliding_window=30),
+    "mistral-own-window-hides-a-sink": _config("mistral", sliding_window=19),
+    "mistral-own-window-narrower": _config("mistral", sliding_window=7),
     "mixtral": _config("mixtral", **MOE),
     "qwen2": _config("qwen2"),
     "qwen3": _config("qwen3", head_dim=8),
