@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         description="a summary is due after this long, if there is something new",
     )
     summary_max_tokens: int = Field(default=128, ge=1, description="longest summary, in tokens")
+    summary_style: Literal["auto", "free", "quotes"] = Field(
+        default="auto",
+        description="how summaries are written: in the model's words (free), or as a choice of what"
+        " was said (quotes); auto: quotes with the bundled model, free with any other",
+    )
     prompts: Annotated[
         dict[str, str], NoDecode, BeforeValidator(_questions), AfterValidator(_question_names)
     ] = Field(

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Line:
-    """One transcript entry: `entry` is the id of the input entry that it came from."""
+    """One transcript entry: `entry` is the id of the input entry that it came from, `text` what
+    summaries may quote of it ("Speaker: words")."""
 
     entry: str
     tokens: Sequence[int]
+    text: str = ""
 
 
 def line_text(fields: Mapping[str, str]) -> str:
@@ -41,7 +43,7 @@ class Feed:
         self.published = position
         self._waiting: deque[Line] = deque()
         self._num_taken = 0  # tokens of the first waiting line that were fed already
-        self._ends: deque[tuple[str, int]] = deque()  # (entry, position after it), oldest first
+        self._ends: deque[tuple[Line, int]] = deque()  # (line, position after it), oldest first
 
     def publish(self, line: Line) -> None:
         self.remember(line)
@@ -52,7 +54,7 @@ class Feed:
         """Counts a line that the session has already seen (it came back with a snapshot)."""
         self.published += len(line.tokens)
         if line.tokens:
-            self._ends.append((line.entry, self.published))
+            self._ends.append((line, self.published))
 
     def take(self, room: int) -> list[int]:
         """The next tokens to feed, at most `room`."""
@@ -83,7 +85,12 @@ class Feed:
 
     def entry_at(self, position: int) -> str:
         """The entry whose line holds the token at `position` (not forgotten, already published)."""
-        return next(entry for entry, end in self._ends if position < end)
+        return next(line.entry for line, end in self._ends if position < end)
+
+    def texts(self, first: int, last: int) -> list[str]:
+        """The lines that hold a token at one of the positions `first` ... `last`."""
+        held = [(line, end - len(line.tokens), end) for line, end in self._ends]
+        return [line.text for line, start, end in held if start <= last and first < end]
 
     def forget(self, covered: int) -> None:
         """Drops what is known of lines that end at or before `covered`."""

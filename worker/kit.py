@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from engine import Engine, EngineConfig, Session
 from worker.cadence import Cadence
 from worker.config import Settings
+from worker.feed import Line, line_text
 from worker.metrics import Metrics
 from worker.views.instructions import Instructions, instructions_for
 from worker.views.restore import Restorer
@@ -42,8 +43,15 @@ class Kit:
     ) -> Kit:
         """Raises ValueError if the window is too small for summaries."""
         instructions = instructions_for(engine.config.model)
-        summariser = Summariser(engine, instructions, max_tokens=settings.summary_max_tokens)
-        languages = BUNDLED_LANGUAGES if engine.config.model == "bundled" else None
+        is_bundled = engine.config.model == "bundled"
+        style = settings.summary_style
+        summariser = Summariser(
+            engine,
+            instructions,
+            max_tokens=settings.summary_max_tokens,
+            in_quotes=style == "quotes" or (style == "auto" and is_bundled),
+        )
+        languages = BUNDLED_LANGUAGES if is_bundled else None
         return cls(
             engine=engine,
             settings=settings,
@@ -72,8 +80,10 @@ class Kit:
         """A row that knows the chat's opening and nothing else. Raises engine.NoFreeRow."""
         return self.engine.open(prefix=self.engine.tokenizer.chat_parts().prefix, start=start)
 
-    def tokens(self, text: str) -> list[int]:
-        return self.engine.tokenizer.encode(text)
+    def line(self, fields: Mapping[str, str]) -> Line:
+        """The line of the running text that a transcript entry is."""
+        text = line_text(fields)
+        return Line(fields["entry"], self.engine.tokenizer.encode(text), text.strip())
 
 
 def engine_config(settings: Settings) -> EngineConfig:

@@ -14,7 +14,7 @@ from redis import Redis
 
 from engine import Session, SnapshotError
 from worker.checkpoint import Checkpoint
-from worker.feed import Feed, Line, line_text
+from worker.feed import Feed, Line
 from worker.keys import stream_keys
 from worker.kit import Kit
 from worker.lease import Lease
@@ -126,7 +126,7 @@ class BackwardReader:
         while start > position:
             batch: Any = self._redis.xrevrange(self.key, before, "-", count=BATCH)
             for output_id, raw in batch:
-                line = self._line({_text(name): _text(value) for name, value in raw.items()})
+                line = self._kit.line({_text(name): _text(raw[name]) for name in raw})
                 before = f"({_text(output_id)}"
                 start -= len(line.tokens)
                 lines.append(PlacedLine(line, start))
@@ -135,9 +135,6 @@ class BackwardReader:
             if len(batch) < BATCH:
                 break
         return lines[::-1]
-
-    def _line(self, fields: dict[str, str]) -> Line:
-        return Line(fields["entry"], self._kit.tokens(line_text(fields)))
 
 
 def _text(value: bytes | str) -> str:

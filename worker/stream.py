@@ -16,7 +16,7 @@ from contextlib import suppress
 from engine import NoFreeRow, Session
 from worker.committer import Committer
 from worker.entries import Entry
-from worker.feed import Feed, Line, line_text
+from worker.feed import Feed
 from worker.inbox import Gap, Inbox, Item
 from worker.keys import stream_keys
 from worker.kit import Kit
@@ -101,8 +101,7 @@ class LiveStream:
     def _publish_lines(self, entry: Entry) -> bool:
         lines = self._transcript.settle(entry)
         for fields in lines or ():
-            tokens = self._kit.tokens(line_text(fields))
-            self.feed.publish(Line(entry.id, tokens))
+            self.feed.publish(self._kit.line(fields))
             self.outbox.publish(self._keys.transcript, fields, self._kit.settings.transcript_maxlen)
             self.outbox.advance(tokens_seen=self.feed.published)
         return lines is not None

@@ -38,7 +38,8 @@ class Restorer:
         clock: Callable[[], float],
         took: Callable[[float], None],
     ):
-        """languages: the `lang` codes that the model can restore; None for any.
+        """languages: the `lang` codes that the model can restore (all of them written with the
+        letters of ASCII); None for any.
         took: told how many seconds each restoration took."""
         self.engine = engine
         self.clock = clock
@@ -49,9 +50,16 @@ class Restorer:
 
     def wants(self, text: str, lang: str | None) -> bool:
         """Whether `text` is raw, in a language that the model knows, and small enough."""
-        code = (lang or "").lower().replace("_", "-").split("-")[0]
-        known = not code or self._languages is None or code in self._languages
-        return known and is_raw(text) and self._pieces(text) is not None
+        return self._knows(text, lang) and is_raw(text) and self._pieces(text) is not None
+
+    def _knows(self, text: str, lang: str | None) -> bool:
+        """By its `lang`; without one, by its letters: those of the languages here are ASCII."""
+        if self._languages is None:
+            return True
+        if lang:
+            return lang.lower().replace("_", "-").split("-")[0] in self._languages
+        letters_of_it = [char for char in text if char.isalpha()]
+        return sum(map(str.isascii, letters_of_it)) > 0.9 * len(letters_of_it)
 
     def begin(self, raw: str, context: str) -> Restoration:
         return Restoration(self, deque(self._pieces(raw) or [raw]), context)

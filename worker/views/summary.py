@@ -6,7 +6,9 @@ Invariant: every token before `covered` was in full view of some summary; the ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine import Engine, Session, Tokenizer
@@ -14,6 +16,7 @@ from worker.cadence import Cadence
 from worker.feed import Feed
 from worker.views.draft import Draft, answer
 from worker.views.instructions import Instructions
+from worker.views.quotes import Quote, QuoteConstraint, offered
 
 NUM_SPARE = 8  # tokens: the previous summary may tokenise a little longer inside the prompt
 
@@ -33,9 +36,13 @@ class Writing:
 class Summariser:
     """Asks for summaries, on one engine, for all streams: it holds no stream's state."""
 
-    def __init__(self, engine: Engine, instructions: Instructions, *, max_tokens: int):
+    def __init__(
+        self, engine: Engine, instructions: Instructions, *, max_tokens: int, in_quotes: bool
+    ):
+        """in_quotes: the model may choose from what was said, and write nothing of its own."""
         self._engine = engine
         self._instructions = instructions
+        self._in_quotes = in_quotes
         self.max_tokens = max_tokens
 
     @property
@@ -51,10 +58,28 @@ class Summariser:
             instruction = self._instructions.summarise_on.format(summary=short)
         return tokenizer.encode(f"\n\n{instruction}") + list(tokenizer.chat_parts().suffix)
 
-    def draft(self, stream: Session, previous: str) -> Draft:
-        """Raises engine.NoFreeRow."""
-        prompt = self.prompt(previous or None)
-        return Draft.on_copy(self._engine, stream, prompt, answer(self._engine, self.max_tokens))
+    def draft(self, stream: Session, previous: str, lines: Sequence[str]) -> Draft:
+        """lines: what is new in the window since `previous`. Raises engine.NoFreeRow."""
+        request = answer(self._engine, self.max_tokens)
+        if self._in_quotes:
+            with suppress(ValueError):  # nothing quotable: the model's own words after all
+                request = replace(request, constraint=self._quotes(previous, lines))
+        return Draft.on_copy(self._engine, stream, self.prompt(previous or None), request)
+
+    def _quotes(self, previous: str, lines: Sequence[str]) -> QuoteConstraint:
+        tokenizer = self._engine.tokenizer
+        old = [sentence for sentence in previous.splitlines() if sentence]
+        new = [sentence for sentence in offered(lines) if sentence not in old]
+        return QuoteConstraint(
+            [self._quote(sentence, is_old=True) for sentence in old]
+            + [self._quote(sentence, is_old=False) for sentence in new],
+            vocab_size=tokenizer.vocab_size,
+            stop=tokenizer.eos_ids,
+            max_tokens=self.max_tokens,
+        )
+
+    def _quote(self, sentence: str, *, is_old: bool) -> Quote:
+        return Quote(tuple(self._engine.tokenizer.encode(f"{sentence}\n")), is_old)
 
 
 class Summary:
@@ -95,7 +120,8 @@ class Summary:
         Raises engine.NoFreeRow.
         """
         first, last = feed.entry_at(self.covered), feed.entry_at(session.num_seen - 1)
-        draft = self._summariser.draft(session, self._text)
+        lines = feed.texts(self.covered, session.num_seen - 1)
+        draft = self._summariser.draft(session, self._text, lines)
         self._writing = Writing(draft, session.num_seen, first, last, reason, now)
 
     def finish(self, now: float) -> dict[str, str] | None:
