@@ -22,8 +22,8 @@ class Checkpoint:
     """Everything up to and including `entry_id` is in the outputs, and nothing after it.
 
     entries_read: entries from the stream's first ever to `entry_id`, read or trimmed away unread.
-    snapshot: name of the saved session, "" if there is none; it holds the stream up to
-    `snapshot_entry_id`. request_id: the last entry of `:requests` that was carried out.
+    snapshot: name of the saved session, "" if there is none. request_id: the last entry of
+    `:requests` that was carried out. tokens_seen: position after the last line of the transcript.
     views: one small JSON object per view. num_commits: counted by the committer, nobody else.
     """
 
@@ -32,7 +32,6 @@ class Checkpoint:
     status: Status = "live"
     tokens_seen: int = 0
     snapshot: str = ""
-    snapshot_entry_id: str = "0-0"
     request_id: str = "0-0"
     views: Mapping[str, Any] = field(default_factory=dict)
     num_commits: int = 0
@@ -54,7 +53,6 @@ class Checkpoint:
             status=cast(Status, fields["status"]),
             tokens_seen=int(fields["tokens_seen"]),
             snapshot=fields["snapshot"],
-            snapshot_entry_id=fields["snapshot_entry_id"],
             request_id=fields["request_id"],
             views=json.loads(fields["views"]),
             num_commits=int(fields["num_commits"]),
@@ -68,7 +66,6 @@ class Checkpoint:
             "status": self.status,
             "tokens_seen": str(self.tokens_seen),
             "snapshot": self.snapshot,
-            "snapshot_entry_id": self.snapshot_entry_id,
             "request_id": self.request_id,
             "views": json.dumps(self.views, separators=(",", ":")),
             "num_commits": str(self.num_commits),

@@ -223,7 +223,7 @@ class LiveStream:
         if self._summary.owes_the_last:
             self._publish_summary(self._summary.repeat(self.outbox.next.entry_id))
         self._publish_memory(now)
-        self.outbox.advance(status="closed", snapshot="", snapshot_entry_id="0-0")
+        self.outbox.advance(status="closed", snapshot="")
         self._kit.metrics.closed()
 
     # ---- keeping

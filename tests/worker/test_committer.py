@@ -78,7 +78,6 @@ def test_outputs_and_checkpoint_move_together(
         status="closed",
         tokens_seen=40,
         snapshot="a.safetensors",
-        snapshot_entry_id="5-0",
         request_id="6-0",
         views={"summary": {"covered": 30, "text": "é\ud800"}},
     )
