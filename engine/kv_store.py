@@ -46,7 +46,8 @@ class KVStore:
         self.keys = [room(shape.num_kv_heads, shape.key_dim) for shape in shapes]
         self.values = [room(shape.num_kv_heads, shape.value_dim) for shape in shapes]
         self.num_slots = num_slots
-        self.bytes_per_row = num_slots * dtype.itemsize * sum(s.numbers_per_token for s in shapes)
+        numbers_per_token = sum(shape.numbers_per_token for shape in shapes)
+        self.bytes_per_row = num_slots * dtype.itemsize * numbers_per_token
         self.num_bytes = num_rows * self.bytes_per_row
 
     def copy_row(self, source: int, target: int) -> None:

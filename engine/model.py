@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -75,6 +75,11 @@ class StreamingModel:
         """How far a session's positions may grow before its recent keys are turned back."""
         return POSITION_WINDOWS[self.dtype] * window.size
 
+    @property
+    def bytes_per_token(self) -> int:
+        """Keys and values of one token in all layers."""
+        return self.dtype.itemsize * sum(shape.numbers_per_token for shape in self.shapes)
+
     def new_store(self, num_rows: int, num_slots: int) -> KVStore:
         return KVStore(self.shapes, num_rows, num_slots, self.dtype, self.device)
 
@@ -88,12 +93,26 @@ class StreamingModel:
         return self._forward(lay_out(segments, self.device, all_logits=all_logits), store)
 
     @torch.inference_mode()
-    def dense_logits(self, token_ids: Sequence[int]) -> Tensor:
-        """(T, vocab) float32 by the model's own causal attention, without any store."""
+    def dense_logits(self, token_ids: Sequence[int], *, last_only: bool = False) -> Tensor:
+        """(T or 1, vocab) float32 by the model's own causal attention, without any store."""
         with own_attention(self.hf):
             inputs = torch.tensor([token_ids], device=self.device)
-            logits: Tensor = self.hf(input_ids=inputs, use_cache=False).logits[0]
+            answer = self.hf(input_ids=inputs, use_cache=False, logits_to_keep=int(last_only))
+            logits: Tensor = answer.logits[0]
             return logits.float()
+
+    def dense_stream(self, chunks: Iterable[Sequence[int]]) -> Iterator[Tensor]:
+        """(C, vocab) float32 for each chunk, by the model's own attention and growing cache."""
+        # The fused attention leaves out the soft cap of Gemma 2.
+        has_softcap = getattr(self.hf.config.get_text_config(), "attn_logit_softcapping", None)
+        is_fused = self.hf._supports_sdpa and not has_softcap
+        cache = None
+        for chunk in chunks:
+            with own_attention(self.hf, "sdpa" if is_fused else "eager"), torch.inference_mode():
+                inputs = torch.tensor([chunk], device=self.device)
+                answer = self.hf(input_ids=inputs, past_key_values=cache, use_cache=True)
+            cache = answer.past_key_values
+            yield answer.logits[0].float()
 
     def _keep_positions_small(self, segment: Segment, store: KVStore) -> None:
         session = segment.session
