@@ -50,6 +50,11 @@ class Outbox:
     def is_empty(self) -> bool:
         return self._tried is None and not self._outputs and self.next == self.checkpoint
 
+    @property
+    def is_stuck(self) -> bool:
+        """A commit was tried and is not known to have happened: take nothing more in."""
+        return self._tried is not None
+
     def commit(self, committer: Committer, views: Mapping[str, Any]) -> Commit | None:
         """Makes one commit if there is anything to commit, and returns it.
 

@@ -6,7 +6,13 @@ import logging
 import time
 
 from redis import Redis
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import (
+    ConnectionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+)
 
 from engine import NoFreeRow
 from worker.committer import Committer, StaleOwner
@@ -18,6 +24,7 @@ from worker.stream import LiveStream
 
 log = logging.getLogger(__name__)
 
+SECONDS_BETWEEN_COMPLAINTS = 30.0
 QUIET_SECONDS = 10.0  # a stream that has been quiet this long may lose its row to another
 
 
@@ -33,6 +40,7 @@ class Ownership:
         self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
         self._snapshots = Snapshots(settings.snapshot_dir)
         self._renewed_at = kit.clock()
+        self._complained_at = float("-inf")
 
     def adopt(self, name: str) -> None:
         """Takes the stream up where its last owner left it, if there is room and it is free."""
@@ -99,12 +107,23 @@ class Ownership:
                 self._kit.metrics.committed(time.perf_counter() - started, commit.num_entries)
                 if commit.after.snapshot != commit.before.snapshot:
                     self._snapshots.keep_only(commit.after.snapshot, stream.outbox.lease)
-        except StaleOwner as error:
+        except (OutOfMemoryError, ReadOnlyError) as error:
+            self._complain(stream, error)  # nothing was published; the same commit is tried again
+            return False
+        except (StaleOwner, ResponseError) as error:
             self._kit.metrics.commit_refused()
             log.warning("%s: dropped: %s", stream.name, error)
             self._drop(stream)
             return False
         return True
+
+    def _complain(self, stream: LiveStream, error: ResponseError) -> None:
+        now = self._kit.clock()
+        if now - self._complained_at >= SECONDS_BETWEEN_COMPLAINTS:
+            self._complained_at = now
+            log.error(
+                "%s: Redis takes no writes, trying again until it does: %s", stream.name, error
+            )
 
     def _make_room(self) -> bool:
         """Lets the stream go that has been quiet for longest, if that is long enough."""

@@ -78,6 +78,8 @@ class LiveStream:
     def _settle(self) -> None:
         max_waiting = self._kit.engine.config.num_recent
         while self.feed.num_waiting < max_waiting and not self._has_ended:
+            if self.outbox.is_stuck:
+                return
             item = self.inbox.next_item(self.outbox.next.entry_id)
             if item is None or not self._publish(item):
                 return

@@ -279,3 +279,34 @@ def test_an_owner_whose_time_is_over_publishes_nothing(
     num_lines = redis.xlen(KEYS.transcript)
     bench.run(until=lambda: STREAM not in bench.streams)
     assert redis.xlen(KEYS.transcript) == num_lines
+
+
+def test_an_output_key_that_is_no_stream_costs_that_stream_alone(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    redis.set("weir:{live:bad}:transcript", "somebody's notes")
+    publish(redis, 2, "live:bad")
+    ids = publish(redis, 2)
+    bench.pipeline.adopt("live:bad")
+    bench.run_to_end()
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
+    assert "live:bad" not in bench.streams
+
+
+def test_a_server_that_takes_no_writes_is_waited_for(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    ids = publish(redis, 12)
+    bench.pipeline.adopt(STREAM)
+    bench.run(3)
+    redis.config_set("maxmemory", 1)
+    try:
+        bench.run(100)
+        assert STREAM in bench.streams
+        num_lines = redis.xlen(KEYS.transcript)
+        assert num_lines < len(ids)
+    finally:
+        redis.config_set("maxmemory", 0)
+    bench.run(until=lambda: STREAM not in bench.streams)
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
+    assert_tiled(outputs(redis_text, KEYS.summary), ids[:-1])
