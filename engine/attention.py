@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from engine.block import Block, Writes
 from engine.hook import LayerCall
 from engine.kv_store import KVStore
-from engine.plan import Block, Writes
 from engine.rotary import Rotary
 
 
