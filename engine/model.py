@@ -42,7 +42,8 @@ SAMPLED_NUMBERS = 256
 # Angles of large positions are rough even in float32, so there they stay as small as they can. In
 # half precision their rounding is finer than the cosine's own, and what costs is to round a key
 # again: only one in fifteen is.
-POSITION_WINDOWS = {torch.float32: 2, torch.bfloat16: 16, torch.float16: 16}
+POSITION_WINDOWS = 2
+POSITION_WINDOWS_IN_HALF_PRECISION = 16
 
 
 class StreamingModel:
@@ -73,7 +74,9 @@ class StreamingModel:
 
     def position_limit(self, window: Window) -> int:
         """How far a session's positions may grow before its recent keys are turned back."""
-        return POSITION_WINDOWS[self.dtype] * window.size
+        is_half = self.dtype.itemsize == 2
+        num_windows = POSITION_WINDOWS_IN_HALF_PRECISION if is_half else POSITION_WINDOWS
+        return num_windows * window.size
 
     @property
     def bytes_per_token(self) -> int:

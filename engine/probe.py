@@ -22,7 +22,8 @@ NEAR = (0, 1, 5)
 FAR = (0, 1, 5, 100, 3_000, 20_000)
 LAYOUTS: tuple[Layout, ...] = ("halves", "interleaved")
 # Of a query's length. Half precision rounds cosines to 2**-8; a wrong guess is wrong by about 1.
-TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 3e-2, torch.float16: 3e-2}
+TOLERANCE = 1e-3
+TOLERANCE_IN_HALF_PRECISION = 3e-2
 
 
 @dataclass
@@ -83,14 +84,14 @@ def _candidates(model: nn.Module) -> Iterator[Rotary]:
 def _same_everywhere(value: Tensor) -> bool:
     """Whether a token's value (KV, N, D) is the same at every position."""
     difference = (value - value[:, :1]).float().norm()
-    return bool(difference <= TOLERANCE[value.dtype] * value.float().norm())
+    return bool(difference <= _tolerance(value) * value.float().norm())
 
 
 def _recognise(layer: int, heads: Tensor, candidates: list[Rotary]) -> Rotary:
     """The rotation that turns `heads` (heads, N, D) at position 0 into those at the others."""
     errors = [_misfit(heads, rotary) for rotary in candidates]
     best = min(range(len(candidates)), key=errors.__getitem__)
-    if not errors[best] <= TOLERANCE[heads.dtype]:
+    if not errors[best] <= _tolerance(heads):
         raise NotStreamable(
             f"layer {layer} turns its queries or keys in a way that depends on more than the "
             f"distance between tokens (off by {errors[best]:.0%})"
@@ -106,3 +107,7 @@ def _misfit(heads: Tensor, rotary: Rotary) -> float:
     at_zero = heads[:, :1].float()
     expected = rotary.turn(at_zero.expand(-1, len(FAR), -1), cos, sin)
     return float((expected - heads.float()).norm() / heads.float().norm())
+
+
+def _tolerance(heads: Tensor) -> float:
+    return TOLERANCE_IN_HALF_PRECISION if heads.dtype.itemsize == 2 else TOLERANCE
