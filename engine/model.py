@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
 
 from engine.attention import StepAttention
 from engine.config import EngineConfig
@@ -71,6 +73,12 @@ class StreamingModel:
             few = weight.detach().flatten()[:: 1 + weight.numel() // SAMPLED_NUMBERS]
             digest.update(few.double().cpu().numpy().tobytes())
         return digest.hexdigest()
+
+    @property
+    def eos_ids(self) -> frozenset[int]:
+        """Tokens that end an answer, as the model's makers say."""
+        eos = getattr(self.hf.generation_config, "eos_token_id", None)
+        return frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
 
     def position_limit(self, window: Window) -> int:
         """How far a session's positions may grow before its recent keys are turned back."""
@@ -146,6 +154,8 @@ def source_of(config: EngineConfig) -> str:
 def load(config: EngineConfig) -> StreamingModel:
     """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream."""
     source = source_of(config)
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # type: ignore[no-untyped-call]
     hf_config = _fetch(AutoConfig.from_pretrained, source)
     with _refusing(config.model):
         _refuse_by_config(hf_config)

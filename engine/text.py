@@ -29,13 +29,17 @@ class ChatParts:
 class Tokenizer:
     """A fast tokenizer that never reads a special token out of somebody's text."""
 
-    def __init__(self, hf: PreTrainedTokenizerFast) -> None:
+    def __init__(
+        self, hf: PreTrainedTokenizerFast, more_eos_ids: frozenset[int] = frozenset()
+    ) -> None:
+        """`more_eos_ids`: chat models often end a turn with another token than a document."""
         self.hf = hf
         self.vocab_size: int = len(hf)
-        self.eos_ids = frozenset() if hf.eos_token_id is None else frozenset({hf.eos_token_id})
+        own = frozenset() if hf.eos_token_id is None else frozenset({hf.eos_token_id})
+        self.eos_ids: frozenset[int] = own | more_eos_ids
 
     @classmethod
-    def load(cls, source: str | Path) -> Tokenizer:
+    def load(cls, source: str | Path, more_eos_ids: frozenset[int] = frozenset()) -> Tokenizer:
         try:
             hf = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         except (OSError, ValueError, KeyError, ImportError) as error:
@@ -43,7 +47,7 @@ class Tokenizer:
             raise ModelRefused(f"{source} has no usable tokenizer ({line[:300]}).") from error
         if not isinstance(hf, PreTrainedTokenizerFast):
             raise ModelRefused(f"{source} has no fast tokenizer (tokenizer.json).")
-        return cls(hf)
+        return cls(hf, more_eos_ids)
 
     def encode(self, text: str) -> list[int]:
         """Plain text: "<|im_end|>" in it becomes the letters it is written with."""

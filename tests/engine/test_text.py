@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from local_model import SPECIAL_TOKENS, build_tokenizer
+from local_model import SPECIAL_TOKENS, build, build_tokenizer
+from transformers import GenerationConfig
 
+from engine.config import EngineConfig
+from engine.engine import Engine
 from engine.errors import ModelRefused
 from engine.text import ChatParts, Tokenizer
 
@@ -53,6 +56,12 @@ def test_special_tokens_are_not_part_of_the_decoded_text() -> None:
     end = SPECIAL_TOKENS.index("<|end|>")
     assert tokenizer.eos_ids == {end}
     assert tokenizer.decode([*tokenizer.encode("done"), end]) == "done"
+
+
+def test_every_token_that_ends_an_answer_is_known(tmp_path: Path) -> None:
+    build(tmp_path)
+    GenerationConfig(eos_token_id=[2, 4]).save_pretrained(tmp_path)
+    assert Engine.load(EngineConfig(str(tmp_path), num_rows=1)).tokenizer.eos_ids == {2, 4}
 
 
 def test_directory_without_a_tokenizer_is_one_clear_line(tmp_path: Path) -> None:
