@@ -83,13 +83,7 @@ def report_lines(state: DemoState) -> list[str]:
     """The report on a talk that has ended, as plain text, one fact a line."""
     accounts = [account(stream) for stream in state.streams.values()]
     lines = _account_lines(accounts[0] if len(accounts) == 1 else total(accounts))
-    last = [" ".join(one.text.split()) for one in state.shown.summaries[-1:]]
-    return [
-        *lines,
-        *_memory_lines(state),
-        _speed_line(state),
-        *(f"last summary  {text}" for text in last),
-    ]
+    return [*lines, *_memory_lines(state), _speed_line(state), *_last_summary_lines(state.shown)]
 
 
 def early_end_lines(state: DemoState) -> list[str]:
@@ -158,6 +152,11 @@ def _speed_line(state: DemoState) -> str:
         f"speed         {whole.talk_seconds / 60:.1f} min of talk in {seconds:.1f} s: "
         f"{whole.times_real_time:.1f} x real time, {whole.tokens_seen / seconds:,.0f} tokens/s"
     )
+
+
+def _last_summary_lines(stream: StreamState) -> list[str]:
+    rows = [row for one in stream.summaries[-1:] for row in one.text.splitlines()]
+    return ["last summary", *(f"  {row}" for row in rows)]
 
 
 def _without(entries: Sequence[str], others: Iterable[str]) -> list[str]:
