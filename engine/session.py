@@ -64,7 +64,7 @@ class Session:
 
     @property
     def finish_reason(self) -> str | None:
-        """One of "stop", "length", "constraint"; None while generating, or before the first time."""
+        """One of "stop", "length", "constraint"; None before the first, and meanwhile."""
         return self.generation.finish_reason if self.generation else None
 
     def feed(self, token_ids: Sequence[int]) -> None:
