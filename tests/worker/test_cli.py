@@ -112,6 +112,7 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["flush", "live:none"], "there is no stream live:none"),
         (["close", "weir:{live:a}:summary"], "is one of Weir's own keys"),
         (["eval", "beauty"], "invalid choice: 'beauty'"),
+        (["eval", "perplexity", "--text", "no-such-file"], "text='no-such-file' needs to be"),
     ],
 )
 def test_a_wrong_word_gets_one_line_that_names_it(weir: Weir, words: list[str], says: str) -> None:
@@ -358,3 +359,14 @@ def test_ask_gives_up_in_time(weir: Weir, redis: Redis) -> None:
     code, out, err = weir("ask", "live:a", "Who?", "--wait", "0.01")
     assert (code, out) == (1, "")
     assert f"it will come in {KEYS.answers}" in err
+
+
+def test_eval_compares_policies_and_draws_them(weir: Weir, tmp_path: Path) -> None:
+    text, png = tmp_path / "text", tmp_path / "perplexity.png"
+    text.write_text("The river rose, and the gate at the weir stuck again. " * 40)
+    options = ["--text", str(text), "--policies", "window,sinks", "--num-recent", "60"]
+    code, out, _ = weir("eval", "perplexity", *options, "--max-tokens", "300", "--png", str(png))
+    assert code == 0
+    assert "sinks" in out
+    assert "window" in out
+    assert png.read_bytes().startswith(b"\x89PNG")

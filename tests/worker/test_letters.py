@@ -68,6 +68,15 @@ def test_the_text_as_it_came_is_always_possible(
     assert constraint.allowed()[list(tokenizer.eos_ids)].any()
 
 
+def test_a_grammar_engine_that_fails_ends_the_decode_and_raises_nothing(
+    tokenizer: Tokenizer, grammar_tokenizer: LLTokenizer
+) -> None:
+    constraint = LetterConstraint(grammar_tokenizer, "good morning", tokenizer.vocab_size)
+    constraint.accept(tokenizer.encode("zebra")[0])  # not allowed: the engine gives up
+    assert constraint.is_complete
+    assert constraint.allowed().any()
+
+
 @pytest.mark.parametrize(
     ("raw", "changed"),
     [

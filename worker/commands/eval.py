@@ -1,17 +1,72 @@
-"""Measures a model. `perplexity` compares what windows do to it, as the StreamingLLM paper does."""
+"""Measure a model: `perplexity` reads a text past the window in several ways and compares them, as
+the StreamingLLM paper does.
+
+The policies: dense (plain attention, memory grows), window (recent tokens alone), recompute (the
+last window anew for each token), sinks (Weir). Each reads the same tokens; the table gives
+perplexity, speed and memory, the PNG the running loss.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+import sys
 from importlib import import_module
+from pathlib import Path
 
-from worker.options import OneLineParser
+from engine import EngineError
+from worker.options import add_settings, settings_from
 
-MEASURES = {"perplexity": "engine.perplexity"}
+POLICIES = "dense,window,recompute,sinks"
 
 
-def run_with(argv: Sequence[str]) -> int:
-    parser = OneLineParser(prog="weir eval", description=__doc__)
-    parser.add_argument("measure", choices=MEASURES, help="what to measure; --help after it")
-    chosen = parser.parse_args(argv[:1])
-    return int(import_module(MEASURES[chosen.measure]).main(argv[1:]))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("measure", choices=["perplexity"], help="what to measure")
+    parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="a UTF-8 text")
+    parser.add_argument(
+        "--policies",
+        default=POLICIES,
+        metavar="NAMES",
+        help="commas between them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        default=4096,
+        metavar="TOKENS",
+        help="read this many of the text's tokens (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--png",
+        type=Path,
+        default=Path("perplexity.png"),
+        metavar="FILE",
+        help="where the running loss is drawn (default: %(default)s)",
+    )
+    add_settings(parser, ["model", "dtype", "device"])
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_from(arguments)
+    try:
+        import_module("engine.evaluate").run(  # late: `--help` needs no torch
+            model=settings.model,
+            text=arguments.text,
+            policies=[name.strip() for name in arguments.policies.split(",")],
+            num_sinks=arguments.num_sinks,
+            num_recent=arguments.num_recent,
+            max_tokens=arguments.max_tokens,
+            png=arguments.png,
+            dtype=settings.dtype,
+            device=settings.device,
+        )
+    except EngineError as error:
+        sys.stderr.write(f"weir eval: {error}\n")
+        return 2
+    print(f"drawn: {arguments.png}")
+    return 0

@@ -50,34 +50,35 @@ def grammar(raw: str) -> str:
 
 
 class LetterConstraint:
-    """One decode's grammar; satisfies `engine.Constraint`."""
+    """One decode's grammar; satisfies `engine.Constraint`.
+
+    Raises ConstraintError only when it is made. Should the grammar engine fail later, the decode
+    ends: an exception inside a step would be everybody's, a text that ends early fails its check.
+    """
 
     def __init__(self, tokenizer: LLTokenizer, raw: str, vocab_size: int):
         self._matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_regex(grammar(raw)))
         self._vocab_size = vocab_size
-        self._check()
+        if self._matcher.is_error():
+            raise ConstraintError(f"the grammar engine stopped: {self._matcher.get_error()}")
 
     def allowed(self) -> torch.Tensor:  # bool (vocab,)
         packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        self._check()
+        if self._matcher.is_error():
+            return torch.ones(self._vocab_size, dtype=torch.bool)  # complete with the next token
         bits = np.unpackbits(packed, bitorder="little", count=self._vocab_size)
         return torch.from_numpy(bits).bool()
 
     def accept(self, token_id: int) -> None:
         self._matcher.consume_token(token_id)
-        self._check()
 
     @property
     def is_complete(self) -> bool:
-        return bool(self._matcher.is_stopped())
-
-    def _check(self) -> None:
-        if self._matcher.is_error():
-            raise ConstraintError(f"the grammar engine stopped: {self._matcher.get_error()}")
+        return bool(self._matcher.is_stopped() or self._matcher.is_error())
 
 
 class ConstraintError(Exception):
-    """The grammar could not be built or followed; the text is published as it came."""
+    """The grammar could not be built; the text is published as it came."""
 
 
 def pieces(raw: str, *, max_words: int, max_bytes: int) -> list[str] | None:
