@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 
 MAX_OFFERED = 6
-MAX_OLD = 2
+MAX_OLD = 1
 MAX_QUOTES = 5
 MIN_WORDS, MAX_WORDS = 6, 32
 
@@ -34,16 +34,21 @@ def offered(lines: Sequence[str]) -> list[str]:
 
 
 def _sentences(line: str) -> list[str]:
-    speaker, colon, text = line.partition(": ")
-    if not colon or len(speaker.split()) > 3:
-        speaker, colon, text = "", "", line
-    parts = re.split(r"(?<=[.?!])\s+", text)
-    return [f"{speaker}{colon}{part}" for part in parts if part.strip()]
+    speaker = _speaker(line)
+    parts = re.split(r"(?<=[.?!])\s+", line.removeprefix(speaker))
+    return [f"{speaker}{part}" for part in parts if part.strip()]
+
+
+def _speaker(line: str) -> str:
+    """ "Ann: " of "Ann: text"; "" if nobody is named."""
+    speaker, colon, _ = line.partition(": ")
+    return speaker + colon if colon and len(speaker.split()) <= 3 else ""
 
 
 def _says_something(sentence: str) -> bool:
     """A statement, neither too short to stand alone nor too long to be quoted."""
-    return MIN_WORDS <= len(sentence.split()) <= MAX_WORDS and not sentence.endswith("?")
+    words = sentence.removeprefix(_speaker(sentence)).split()
+    return MIN_WORDS <= len(words) <= MAX_WORDS and not sentence.endswith("?")
 
 
 def _content(sentence: str) -> set[str]:
