@@ -127,6 +127,10 @@ class Metrics:
         """This worker's epoch was over: another owns the stream now."""
         self._commits_refused.inc()
 
+    def stream_failed(self) -> None:
+        """Work on one stream raised something unforeseen; that stream was dropped."""
+        self._stream_failures.inc()
+
     def snapshot(self, seconds: float, num_bytes: int) -> None:
         """A session was written to disk."""
         self._snapshot_seconds.observe(seconds)
@@ -232,6 +236,9 @@ class Metrics:
         )
         self._commits_refused = Counter(
             "weir_commits_refused", "Writes of an owner whose time was over.", registry=registry
+        )
+        self._stream_failures = Counter(
+            "weir_stream_failures", "Streams dropped after an unforeseen error.", registry=registry
         )
         self._snapshot_seconds = Histogram(
             "weir_snapshot_duration_seconds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 
 from redis import Redis
 from redis.exceptions import (
@@ -17,7 +18,7 @@ from redis.exceptions import (
 from engine import NoFreeRow
 from worker.committer import Committer, StaleOwner
 from worker.kit import Kit
-from worker.lease import Leases
+from worker.lease import Lease, Leases
 from worker.recovery import open_stream
 from worker.snapshots import Snapshots
 from worker.stream import LiveStream
@@ -49,17 +50,43 @@ class Ownership:
         if len(self.streams) >= self._kit.settings.num_streams and not self._make_room():
             log.debug("%s: no room here; the reconciler will ask again", name)
             return
-        lease = self._leases.acquire(name)
-        if lease is None:
-            return
+        try:
+            lease = self._leases.acquire(name)
+            if lease is not None:
+                self._open(lease)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception:
+            # Somebody else wrote to the stream's own keys. It waits until its lease has run out.
+            log.exception("%s: cannot be taken up", name)
+            self._kit.metrics.stream_failed()
+
+    def _open(self, lease: Lease) -> None:
         started = time.perf_counter()
         try:
-            self.streams[name] = open_stream(self._kit, self._redis, self._snapshots, lease)
+            stream = open_stream(self._kit, self._redis, self._snapshots, lease)
         except NoFreeRow:
             self._leases.release(lease)
             return
+        self.streams[lease.stream] = stream
         self._kit.metrics.adopted(time.perf_counter() - started)
-        log.info("%s: owned, epoch %d", name, lease.epoch)
+        log.info("%s: owned, epoch %d", lease.stream, lease.epoch)
+
+    def each(self, part: Callable[[LiveStream], None]) -> None:
+        """Does `part` for every stream. One that fails is dropped, and tried again by whoever
+        adopts it when its lease has run out; the others never notice."""
+        for stream in list(self.streams.values()):
+            self._do(part, stream)
+
+    def _do(self, part: Callable[[LiveStream], None], stream: LiveStream) -> None:
+        try:
+            part(stream)
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception:
+            log.exception("%s: dropped after a failure of its own", stream.name)
+            self._kit.metrics.stream_failed()
+            self._drop(stream)
 
     def release(self, name: str) -> None:
         if name in self.streams:

@@ -74,11 +74,9 @@ class Pipeline:
         """
         self._obey()
         self._read()
-        for stream in self._streams:
-            stream.take_in()
+        self.owned.each(LiveStream.take_in)
         report = self._engine.step()
-        for stream in self._streams:
-            stream.take_out()
+        self.owned.each(LiveStream.take_out)
         self.owned.commit()
         self.owned.tend()
         self._report(report)
@@ -86,8 +84,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Computes what was fed, saves and commits it, and gives every stream back."""
-        for stream in self._streams:
-            stream.finish_line()
+        self.owned.each(LiveStream.finish_line)
         for _ in range(MAX_CLOSING_STEPS):
             if not any(stream.session.num_pending for stream in self._streams):
                 break

@@ -58,7 +58,15 @@ def _begin(kit: Kit, outbox: Outbox) -> LiveStream:
     session = kit.open_session(start=outbox.checkpoint.tokens_seen)
     views = {"summary": {"covered": session.num_seen}}
     outbox.advance(tokens_seen=session.num_seen, snapshot="", views=views)
-    return LiveStream(kit, outbox, session, Feed(session.num_seen))
+    return _live(kit, outbox, session, Feed(session.num_seen))
+
+
+def _live(kit: Kit, outbox: Outbox, session: Session, feed: Feed) -> LiveStream:
+    try:
+        return LiveStream(kit, outbox, session, feed)
+    except Exception:  # a state that somebody spoiled must not cost a row each time it is tried
+        kit.engine.close(session)
+        raise
 
 
 def _saved_session(kit: Kit, snapshots: Snapshots, checkpoint: Checkpoint) -> Session | None:
@@ -86,7 +94,7 @@ def _resume(
             feed.remember(placed.line)
         else:
             feed.publish(placed.line)
-    return LiveStream(kit, outbox, session, feed)
+    return _live(kit, outbox, session, feed)
 
 
 def _rebuild(kit: Kit, outbox: Outbox, reader: BackwardReader) -> LiveStream:
@@ -107,7 +115,7 @@ def _rebuild(kit: Kit, outbox: Outbox, reader: BackwardReader) -> LiveStream:
         log.warning("%s: %d tokens were trimmed unsummarised", reader.key, begin - covered)
     summary = checkpoint.views["summary"] | {"covered": shifted}
     outbox.advance(tokens_seen=feed.published, views={**checkpoint.views, "summary": summary})
-    return LiveStream(kit, outbox, session, feed)
+    return _live(kit, outbox, session, feed)
 
 
 class BackwardReader:

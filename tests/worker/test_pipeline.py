@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.worker.workbench import (
 )
 from worker.checkpoint import Checkpoint
 from worker.config import Settings
+from worker.keys import stream_keys
 from worker.lease import Leases
 from worker.requests import request
 from worker.views.letters import letters
@@ -209,10 +211,11 @@ def test_a_rolling_prompt_is_answered_with_each_summary(
     redis: Redis, redis_text: Redis, settings: Settings
 ) -> None:
     bench = Workbench(settings.model_copy(update={"prompts": {"todo": "What is to be done?"}}))
-    publish(redis, 12)
+    ids = publish(redis, 12)
     bench.run_to_end()
     answers = outputs(redis_text, KEYS.answers)
-    assert len(answers) == len(outputs(redis_text, KEYS.summary)) > 1
+    assert 1 < len(answers) <= len(outputs(redis_text, KEYS.summary))
+    assert answers[-1]["entry"] == ids[-1], "the last one is about the whole stream"
     assert set(column(answers, "id")) == {"todo"}
 
 
@@ -310,3 +313,52 @@ def test_a_server_that_takes_no_writes_is_waited_for(
     bench.run(until=lambda: STREAM not in bench.streams)
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
     assert_tiled(outputs(redis_text, KEYS.summary), ids[:-1])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda redis, key: redis.set(key, "no hash"),
+        lambda redis, key: redis.hset(key, mapping={"num_commits": "many", "entry_id": "0-0"}),
+        lambda redis, key: redis.hset(
+            key, mapping=Checkpoint(num_commits=1, views={"summary": 5}).to_fields()
+        ),
+        lambda redis, key: redis.hset(
+            key,
+            mapping=Checkpoint(
+                num_commits=1, views={"summary": {"covered": 2}, "transcript": {"segments": 5}}
+            ).to_fields(),
+        ),
+    ],
+)
+def test_a_state_that_somebody_spoiled_costs_that_stream_alone(
+    bench: Workbench,
+    redis: Redis,
+    redis_text: Redis,
+    spoil: Callable[[Redis, str], None],
+) -> None:
+    spoil(redis, stream_keys("live:bad").state)
+    publish(redis, 2, "live:bad")
+    ids = publish(redis, 2)
+    for _ in range(9):  # more often than there are rows
+        bench.pipeline.adopt("live:bad")
+        bench.run(1)
+        redis.delete(stream_keys("live:bad").lease)
+    assert bench.engine.num_free_rows == bench.engine.config.num_rows
+    bench.run_to_end()
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
+
+
+def test_a_failure_of_one_stream_is_not_everybodys(
+    bench: Workbench, redis: Redis, redis_text: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug in the work on one stream: its session is broken behind its back."""
+    publish(redis, 2, "live:bad", end=False)
+    ids = publish(redis, 2)
+    bench.pipeline.adopt("live:bad")
+    bench.pipeline.run_once()
+    bench.engine.close(bench.streams["live:bad"].session)
+    publish(redis, 2, "live:bad", end=False)
+    bench.run_to_end()
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
+    assert "live:bad: dropped after a failure of its own" in caplog.text

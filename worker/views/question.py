@@ -27,11 +27,15 @@ class Questions:
         self._instructions = instructions
         self._max_tokens = max_tokens
         self._waiting: deque[Question] = deque()
+        self._asked: Question | None = None
         self._current: Draft | None = None
         self._asked_at = 0.0
 
     def ask(self, question: Question) -> None:
-        if question not in self._waiting:  # a rolling one that is still waiting is asked once
+        """Asking again is harmless while the question waits, or is being answered; a rolling one
+        that is being answered is asked anew, of what is new by then."""
+        is_asked = question == self._asked and not question.is_rolling
+        if question not in self._waiting and not is_asked:
             self._waiting.append(question)
 
     @property
@@ -40,7 +44,7 @@ class Questions:
 
     @property
     def is_empty(self) -> bool:
-        return not self._waiting
+        return self._current is None and not self._waiting
 
     def begin(self, session: Session, now: float) -> None:
         """Starts the first waiting question; `session` must have nothing pending.
@@ -52,14 +56,14 @@ class Questions:
         prompt = tokenizer.encode(f"\n\n{wording}") + list(tokenizer.chat_parts().suffix)
         request = answer(self._engine, self._max_tokens)
         self._current = Draft.on_copy(self._engine, session, prompt, request)
-        self._asked_at = now
+        self._asked, self._asked_at = self._waiting.popleft(), now
 
     def finish(self, now: float) -> tuple[Question, dict[str, str]] | None:
         """The question that has just been answered, with its output fields; None if none has."""
-        if self._current is None or not self._current.is_done:
+        draft, question = self._current, self._asked
+        if draft is None or question is None or not draft.is_done:
             return None
-        draft, self._current = self._current, None
-        question = self._waiting.popleft()
+        self._current = self._asked = None
         fields = {
             "id": question.id,
             "question": question.text,
