@@ -43,6 +43,8 @@ def _config(model_type: str, **changes: Any) -> Callable[[], PretrainedConfig]:
 
 
 MIXED_LAYERS = ["sliding_attention", "full_attention"]
+# ALiBi has a rule of its own for a number of heads that is no power of two.
+SIX_HEADS = {"hidden_size": 48, "num_attention_heads": 6}
 MOE = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
 
 FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
@@ -77,6 +79,15 @@ FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
     "glm": _config("glm", head_dim=16),
     "exaone4": _config("exaone4", sliding_window=9, layer_types=MIXED_LAYERS),
     "ernie4_5": _config("ernie4_5"),
+    "gptj": _config("gptj", rotary_dim=4),
+    "falcon": _config("falcon"),
+    "falcon-new-decoder": _config("falcon", new_decoder_architecture=True, num_kv_heads=2),
+    "falcon-alibi": _config("falcon", alibi=True, multi_query=False, parallel_attn=False),
+    "falcon-alibi-one-kv-head-of-six": _config("falcon", alibi=True, **SIX_HEADS),
+    "mpt": _config("mpt"),
+    "mpt-six-heads": _config("mpt", attn_config={"clip_qkv": 1.5}, **SIX_HEADS),
+    "bloom": _config("bloom"),
+    "bloom-six-heads": _config("bloom", **SIX_HEADS),
 }
 
 

@@ -29,6 +29,18 @@ def test_loaded_model_is_left_as_it_was() -> None:
     assert model.config._attn_implementation == "eager"
 
 
+@pytest.mark.parametrize("family", ["bloom", "falcon", "gptj", "mpt"])
+def test_adapted_model_is_left_with_its_own_attention(family: str) -> None:
+    model = tiny(family)
+    ids = torch.tensor([tokens(12)])
+    with torch.inference_mode():
+        before = model(ids).logits
+        stream_logits(model, tokens(10), num_sinks=1, num_recent=4, chunk=3)
+        assert torch.equal(model(ids).logits, before)
+    assert model.config._attn_implementation == "eager"
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
 def test_model_can_be_a_directory(model_directory: Path) -> None:
     logits = stream_logits(str(model_directory), tokens(40), num_sinks=2, num_recent=9, chunk=8)
     model = AutoModelForCausalLM.from_pretrained(model_directory, dtype=torch.float32)
