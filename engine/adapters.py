@@ -2,8 +2,8 @@
 
 An adapter names modules of a loaded model and what they run instead of their own `forward`: their
 own projections and, between them, the engine's attention, which is given queries, keys and values
-as the interface would: (1, heads, N, head_dim). Masks and ALiBi tensors, which these models make
-for a text as a whole, are not made: the engine knows every distance.
+as the interface would: (1, heads, N, head_dim). No mask is made, and no ALiBi tensor that is longer
+than the step: the engine knows every distance.
 """
 
 from collections.abc import Callable, Iterator

@@ -90,6 +90,38 @@ FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
     "bloom-six-heads": _config("bloom", **SIX_HEADS),
 }
 
+# Each `model_type` above, by the names under which its models are published.
+KNOWN_AS = {
+    "llama": "Llama 1 to 3, Yi, SmolLM2",
+    "mistral": "Mistral",
+    "mixtral": "Mixtral",
+    "qwen2": "Qwen2, Qwen2.5",
+    "qwen3": "Qwen3",
+    "phi": "Phi-1, Phi-2",
+    "phi3": "Phi-3 (4k), Phi-4 (14B)",
+    "gemma": "Gemma",
+    "gemma2": "Gemma 2",
+    "gemma3_text": "Gemma 3 (text)",
+    "gpt_neox": "GPT-NeoX, Pythia",
+    "stablelm": "StableLM",
+    "olmo": "OLMo",
+    "olmo2": "OLMo 2",
+    "smollm3": "SmolLM3",
+    "granite": "Granite",
+    "cohere": "Command R",
+    "cohere2": "Command R7B",
+    "gpt_oss": "gpt-oss",
+    "starcoder2": "StarCoder2",
+    "nemotron": "Nemotron-4, Minitron",
+    "glm": "GLM-4 (9B)",
+    "exaone4": "EXAONE 4",
+    "ernie4_5": "ERNIE 4.5",
+    "gptj": "GPT-J",
+    "falcon": "Falcon",
+    "mpt": "MPT",
+    "bloom": "BLOOM",
+}
+
 
 def tiny(family: str, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
     """A random model whose attention is far from uniform: differences of place show in logits."""
