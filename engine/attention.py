@@ -95,6 +95,9 @@ def _weigh(call: LayerCall, block: Block, scores: Tensor) -> Tensor:
     """Softmax over the last of (B, KV, G, C, T); changes `scores`."""
     if call.softcap is not None:
         scores.div_(call.softcap).tanh_().mul_(call.softcap)
+    if call.alibi_slopes is not None:
+        slopes = call.alibi_slopes.view(1, *scores.shape[1:3], 1, 1)
+        scores.addcmul_(slopes, block.distances[:, None, None], value=-1)
     mask = block.mask(call.sliding_window)
     if mask is not None:
         scores += mask[:, None, None]

@@ -172,15 +172,34 @@ class Block:
 
     def _visible(self, which: int, limit: int) -> Tensor:
         """(C, T) bool: the distance inside the window is neither negative nor too long."""
+        window, distance = self.sessions[which].window, self._distance(which)
+        is_sink = self._keys[which] < window.num_sinks
+        farthest = torch.where(is_sink, limit, min(limit, window.num_recent))
+        return (distance >= 0) & (distance < farthest)
+
+    @cached_property
+    def distances(self) -> Tensor:
+        """(B, C, T) float32: from query to key inside the window; of no meaning where masked."""
+        distances = [self._distance(which) for which in range(self.num_sessions)]
+        return torch.stack(distances).to(self.device, torch.float32)
+
+    def _distance(self, which: int) -> Tensor:
+        """(C, T) int64: negative where the key is not there yet."""
+        window, keys = self.sessions[which].window, self._keys[which]
+        queries = torch.tensor(self._numbers(self.firsts[which])).unsqueeze(1)
+        sink_readers = queries.clamp(max=window.size - 1)
+        return torch.where(keys < window.num_sinks, sink_readers, queries) - keys
+
+    @cached_property
+    def _keys(self) -> list[Tensor]:
+        """(T,) int64 for each session: the tokens that its queries could see."""
+        return [self._keys_of(which) for which in range(self.num_sessions)]
+
+    def _keys_of(self, which: int) -> Tensor:
+        """The token in each slot, one to come where there is none, then those beside."""
         window, first = self.sessions[which].window, self.firsts[which]
         held = window.slot_tokens(self._nums_written[which])
         num_beside = self.beside.stop - self.beside.start
         beside = range(first + self.num_tokens - num_beside, first + self.num_tokens)
         absent = [first + self.num_tokens] * (self.num_slots - len(held))
-        keys = torch.tensor([*held, *absent, *beside])
-        queries = torch.tensor(self._numbers(first)).unsqueeze(1)
-        is_sink = keys < window.num_sinks
-        readers = torch.where(is_sink, queries.clamp(max=window.size - 1), queries)
-        distance = readers - keys
-        farthest = torch.where(is_sink, limit, min(limit, window.num_recent))
-        return (distance >= 0) & (distance < farthest)
+        return torch.tensor([*held, *absent, *beside])

@@ -25,6 +25,7 @@ class LayerCall:
     sliding_window: int | None = None
     softcap: float | None = None
     sink_logits: Tensor | None = None  # (heads,): one more term in the softmax's denominator
+    alibi_slopes: Tensor | None = None  # (heads,) float32: a score loses slope * distance
 
 
 class Attend(Protocol):
@@ -45,27 +46,30 @@ def attending(attend: Attend) -> Iterator[None]:
         _active.attend = None
 
 
-def _attention(
+def attention(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: Tensor | None = None,
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     s_aux: Tensor | None = None,
+    alibi_slopes: Tensor | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
+    """query (1, H, N, D), key and value (1, KV, N, D) of a layer -> (1, N, H, D)."""
     call = LayerCall(
         layer=int(module.layer_idx),  # type: ignore[arg-type]
         scaling=query.shape[-1] ** -0.5 if scaling is None else scaling,
         sliding_window=sliding_window,
         softcap=softcap,
         sink_logits=s_aux,
+        alibi_slopes=alibi_slopes,
     )
     attend: Attend = _active.attend
     return attend(call, query[0], key[0], value[0]).unsqueeze(0), None
 
 
-AttentionInterface.register(IMPLEMENTATION, _attention)
+AttentionInterface.register(IMPLEMENTATION, attention)

@@ -20,6 +20,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
+from engine.adapters import ADAPTERS, plain_attention, set_attention
 from engine.attention import StepAttention
 from engine.config import EngineConfig
 from engine.errors import ModelRefused, NotStreamable
@@ -33,8 +34,9 @@ from engine.window import Window
 
 BUNDLED = Path(__file__).parent / "bundled"
 WHAT_WORKS = (
-    "Decoder-only models with rotary positions work: Llama, Mistral, Qwen2, Qwen3, Gemma, Phi, "
-    "GPT-NeoX (Pythia), OLMo, StableLM, SmolLM3, Granite, Cohere, StarCoder2, GLM, gpt-oss."
+    "Decoder-only models with rotary positions or ALiBi work: Llama, Mistral, Qwen2, Qwen3, Gemma, "
+    "Phi, GPT-NeoX (Pythia), GPT-J, OLMo, StableLM, SmolLM3, Granite, Cohere, StarCoder2, GLM, "
+    "gpt-oss, Falcon, MPT, BLOOM."
 )
 # Rotation that changes with the length of the text, so that stored keys would become wrong.
 LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
@@ -159,26 +161,29 @@ def load(config: EngineConfig) -> StreamingModel:
     hf_config = _fetch(AutoConfig.from_pretrained, source)
     with _refusing(config.model):
         _refuse_by_config(hf_config)
+    is_adapted = hf_config.model_type in ADAPTERS
     hf: PreTrainedModel = _fetch(
         AutoModelForCausalLM.from_pretrained,
         source,
         config=hf_config,
         dtype=getattr(torch, config.dtype),
-        attn_implementation=IMPLEMENTATION,
+        attn_implementation="eager" if is_adapted else IMPLEMENTATION,
         use_safetensors=True,
     )
-    return StreamingModel(hf.to(config.device).eval())  # type: ignore[arg-type]
+    hf.to(config.device).eval()  # type: ignore[arg-type]
+    set_attention(hf, IMPLEMENTATION)
+    return StreamingModel(hf)
 
 
 @contextmanager
-def own_attention(hf: PreTrainedModel, implementation: str = "eager") -> Iterator[None]:
-    """Within this block the model attends as `implementation` does."""
+def own_attention(hf: PreTrainedModel, implementation: str | None = None) -> Iterator[None]:
+    """Within this block the model attends as `implementation` does, by default a plain one."""
     before = hf.config._attn_implementation
-    hf.set_attn_implementation(implementation)
+    set_attention(hf, implementation or plain_attention(hf))
     try:
         yield
     finally:
-        hf.set_attn_implementation(before)
+        set_attention(hf, before)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ops.families import families_table
 from worker.config import ENV_PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +59,11 @@ def _summary(path: Path) -> str:
     return re.split(r"(?<=[.?!])\s", first_paragraph)[0]
 
 
-SECTIONS: dict[str, Callable[[], str]] = {"settings": settings_table, "files": file_tree}
+SECTIONS: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "families": families_table,
+    "files": file_tree,
+}
 
 
 def rewritten(text: str) -> str:

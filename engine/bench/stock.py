@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from engine.adapters import set_attention
 from engine.bench.turns import Work
 
 
@@ -26,7 +27,7 @@ class StockModel:
         shared = {id(tensor): tensor for tensor in chain(hf.parameters(), hf.buffers())}
         # Any: what `generate` is cannot be seen from its declaration.
         self.hf: Any = copy.deepcopy(hf, shared)
-        self.hf.set_attn_implementation("sdpa" if hf._supports_sdpa else "eager")
+        set_attention(self.hf, "sdpa" if hf._supports_sdpa else "eager")
 
     @torch.inference_mode()
     def logits(self, token_ids: list[int]) -> Tensor:

@@ -43,6 +43,8 @@ def _config(model_type: str, **changes: Any) -> Callable[[], PretrainedConfig]:
 
 
 MIXED_LAYERS = ["sliding_attention", "full_attention"]
+# ALiBi has a rule of its own for a number of heads that is no power of two.
+SIX_HEADS = {"hidden_size": 48, "num_attention_heads": 6}
 MOE = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2}
 
 FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
@@ -77,6 +79,47 @@ FAMILIES: dict[str, Callable[[], PretrainedConfig]] = {
     "glm": _config("glm", head_dim=16),
     "exaone4": _config("exaone4", sliding_window=9, layer_types=MIXED_LAYERS),
     "ernie4_5": _config("ernie4_5"),
+    "gptj": _config("gptj", rotary_dim=4),
+    "falcon": _config("falcon"),
+    "falcon-new-decoder": _config("falcon", new_decoder_architecture=True, num_kv_heads=2),
+    "falcon-alibi": _config("falcon", alibi=True, multi_query=False, parallel_attn=False),
+    "falcon-alibi-one-kv-head-of-six": _config("falcon", alibi=True, **SIX_HEADS),
+    "mpt": _config("mpt"),
+    "mpt-six-heads": _config("mpt", attn_config={"clip_qkv": 1.5}, **SIX_HEADS),
+    "bloom": _config("bloom"),
+    "bloom-six-heads": _config("bloom", **SIX_HEADS),
+}
+
+# Each `model_type` above, by the names under which its models are published.
+KNOWN_AS = {
+    "llama": "Llama 1 to 3, Yi, SmolLM2",
+    "mistral": "Mistral",
+    "mixtral": "Mixtral",
+    "qwen2": "Qwen2, Qwen2.5",
+    "qwen3": "Qwen3",
+    "phi": "Phi-1, Phi-2",
+    "phi3": "Phi-3 (4k), Phi-4 (14B)",
+    "gemma": "Gemma",
+    "gemma2": "Gemma 2",
+    "gemma3_text": "Gemma 3 (text)",
+    "gpt_neox": "GPT-NeoX, Pythia",
+    "stablelm": "StableLM",
+    "olmo": "OLMo",
+    "olmo2": "OLMo 2",
+    "smollm3": "SmolLM3",
+    "granite": "Granite",
+    "cohere": "Command R",
+    "cohere2": "Command R7B",
+    "gpt_oss": "gpt-oss",
+    "starcoder2": "StarCoder2",
+    "nemotron": "Nemotron-4, Minitron",
+    "glm": "GLM-4 (9B)",
+    "exaone4": "EXAONE 4",
+    "ernie4_5": "ERNIE 4.5",
+    "gptj": "GPT-J",
+    "falcon": "Falcon",
+    "mpt": "MPT",
+    "bloom": "BLOOM",
 }
 
 

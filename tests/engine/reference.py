@@ -5,15 +5,22 @@ position p: so each layer hands over every query and key at every place that a w
 query at a time, dense, in float64, straight from the definition: token t sees the sinks j < min(S,
 t + 1) and the recent max(S, t - R + 1) <= j <= t; it stands at place min(t, S + R - 1), a recent
 token t - j places before it, and a sink at its own place j.
+
+A model with ALiBi counts places in its own cache: it reads one token at a time, unchanged, and of
+the cache only what the window still has is kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel
+from transformers import AttentionInterface, DynamicCache, PreTrainedModel
+from transformers.models.gptj.modeling_gptj import GPTJAttention
 
 _window: list[tuple[int, int]] = []
 
@@ -22,19 +29,73 @@ def reference_logits(
     model: PreTrainedModel, token_ids: list[int], num_sinks: int, num_recent: int
 ) -> Tensor:
     """(T, vocab) float32."""
+    if model.config.model_type in ("bloom", "mpt") or getattr(model.config, "alibi", False):
+        return _alibi_logits(model, token_ids, num_sinks, num_recent)
     num_places = num_sinks + num_recent
     ids = torch.tensor([token_ids]).expand(num_places, -1)
     positions = torch.arange(num_places).unsqueeze(1).expand_as(ids)
-    before = model.config._attn_implementation
-    model.set_attn_implementation("naive_reference")
     _window.append((num_sinks, num_recent))
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _naive_attention(model):
             copies = model(input_ids=ids, position_ids=positions, use_cache=False)
     finally:
         _window.pop()
-        model.set_attn_implementation(before)
     return copies.logits[0].float()
+
+
+@torch.inference_mode()
+def _alibi_logits(
+    model: PreTrainedModel, token_ids: list[int], num_sinks: int, num_recent: int
+) -> Tensor:
+    cache = DynamicCache()
+    logits = []
+    for token_id in token_ids:
+        ids = torch.tensor([[token_id]])
+        # Falcon's eager attention counts its bias twice.
+        with _attending_as(model, "sdpa" if model.config.model_type == "falcon" else "eager"):
+            answer = model(input_ids=ids, past_key_values=cache, use_cache=True)
+        logits.append(answer.logits[0, 0])
+        for layer in cache.layers:
+            layer.keys = _kept(layer.keys, num_sinks, num_recent)
+            layer.values = _kept(layer.values, num_sinks, num_recent)
+    return torch.stack(logits).float()
+
+
+def _kept(states: Tensor, num_sinks: int, num_recent: int) -> Tensor:
+    """Of (1, KV, T, D): what the next token sees beside itself."""
+    recent = states[:, :, num_sinks:]
+    gone = max(0, recent.shape[2] - (num_recent - 1))
+    return torch.cat((states[:, :, :num_sinks], recent[:, :, gone:]), dim=2)
+
+
+@contextmanager
+def _naive_attention(model: PreTrainedModel) -> Iterator[None]:
+    """Within this block the model attends as `_attention` does."""
+    if model.config.model_type == "falcon":
+        fused = patch("torch.nn.functional.scaled_dot_product_attention", _fused_attention)
+        with _attending_as(model, "sdpa"), fused:
+            yield
+    elif model.config.model_type == "gptj":
+        with patch.object(GPTJAttention, "_attn", lambda _, *qkv: (_fused_attention(*qkv), None)):
+            yield
+    else:
+        with _attending_as(model, "naive_reference"):
+            yield
+
+
+@contextmanager
+def _attending_as(model: PreTrainedModel, implementation: str) -> Iterator[None]:
+    before = model.config._attn_implementation
+    model.config._attn_implementation = implementation
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = before
+
+
+def _fused_attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Tensor:
+    """As torch's own: (places, H, T, D)."""
+    return _attention(nn.Module(), query, key, value, None)[0].transpose(1, 2)
 
 
 def _attention(

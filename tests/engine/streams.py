@@ -11,6 +11,7 @@ from families import VOCAB_SIZE, tiny
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from engine.adapters import set_attention
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.hook import IMPLEMENTATION
@@ -26,7 +27,7 @@ def streaming(family: str = "llama", dtype: torch.dtype = torch.float32) -> Stre
 
 
 def streaming_of(hf: PreTrainedModel) -> StreamingModel:
-    hf.set_attn_implementation(IMPLEMENTATION)
+    set_attention(hf, IMPLEMENTATION)
     return StreamingModel(hf)
 
 

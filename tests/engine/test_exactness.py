@@ -40,9 +40,21 @@ def mixtures(draw: st.DrawFn) -> tuple[list[Stream], int, int, int]:
 def test_any_mixture_of_sessions_in_any_chunks_equals_the_reference(
     mixture: tuple[list[Stream], int, int, int],
 ) -> None:
+    assert_equals_the_reference("llama", mixture)
+
+
+@settings(max_examples=30)
+@given(mixtures())
+def test_any_mixture_of_sessions_with_alibi_equals_the_reference(
+    mixture: tuple[list[Stream], int, int, int],
+) -> None:
+    assert_equals_the_reference("bloom-six-heads", mixture)
+
+
+def assert_equals_the_reference(family: str, mixture: tuple[list[Stream], int, int, int]) -> None:
     streams, num_slots, max_chunk, max_step_tokens = mixture
-    results = mixture_logits(streaming(), streams, num_slots, max_chunk, max_step_tokens)
-    model = tiny("llama")
+    results = mixture_logits(streaming(family), streams, num_slots, max_chunk, max_step_tokens)
+    model = tiny(family)
     for stream, logits in zip(streams, results, strict=True):
         expected = reference_logits(
             model, stream.token_ids, stream.num_sinks, num_slots - stream.num_sinks

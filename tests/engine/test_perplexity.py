@@ -50,6 +50,15 @@ def test_dense_policy_sees_everything() -> None:
     torch.testing.assert_close(losses_of("dense", token_ids), expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("family", ["bloom", "falcon", "falcon-alibi", "mpt"])
+def test_dense_policy_reads_adapted_families_with_their_own_attention(family: str) -> None:
+    token_ids = tokens(300)
+    model = streaming(family)
+    expected = losses_from(model.dense_logits(token_ids), token_ids)
+    dense = torch.cat(list(losses(POLICIES["dense"](model, token_ids, WINDOW), token_ids)))
+    torch.testing.assert_close(dense, expected, atol=1e-4, rtol=0)
+
+
 def test_recompute_policy_reads_the_last_tokens_from_nothing() -> None:
     token_ids = tokens(40)
     with torch.inference_mode():

@@ -18,7 +18,6 @@ from engine.model import load
 
 SMALL = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2}
 OPT = {**SMALL, "num_attention_heads": 4, "ffn_dim": 48, "word_embed_proj_dim": 32}
-BLOOM = {"vocab_size": 97, "hidden_size": 32, "n_layer": 2, "n_head": 4}
 GPT = {"vocab_size": 97, "n_embd": 32, "n_layer": 2, "n_head": 4}
 LATENT = {
     "q_lora_rank": 8,
@@ -41,10 +40,9 @@ HYBRID = {"attn_layer_period": 2, "attn_layer_offset": 1, "use_mamba_kernels": F
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("gpt2", GPT, "learned or absolute positions"),
     ("opt", OPT, "learned or absolute positions"),
-    ("gptj", {**GPT, "rotary_dim": 4}, "attention interface"),
-    ("falcon", SIZES, "attention interface"),
-    ("bloom", BLOOM, "0 of its 2 layers"),
-    ("mpt", {"vocab_size": 97, "d_model": 32, "n_heads": 4, "n_layers": 2}, "does not run"),
+    ("gpt_neo", {**SMALL, "num_heads": 4, "attention_types": [[["global"], 2]]}, "interface"),
+    ("falcon", {**SIZES, "rope_parameters": DYNAMIC}, "dynamic rope"),
+    ("codegen", {**GPT, "rotary_dim": 4}, "0 of its 2 layers"),
     ("mamba", {**SMALL, "state_size": 4}, "0 of its 2 layers"),
     ("rwkv", {**SMALL, "attention_hidden_size": 32}, "0 of its 2 layers"),
     ("jamba", {**SIZES, **HYBRID, "num_experts": 2}, "1 of its 2 layers"),
@@ -95,5 +93,14 @@ def test_model_whose_attention_is_not_what_it_tells_is_refused() -> None:
     project = module.v_proj.forward
     calls = iter(range(100))
     module.v_proj.forward = lambda hidden: project(hidden) * (1.0 + next(calls))
+    with pytest.raises(ModelRefused, match=r"all tokens at once.*logits are off"):
+        streaming_of(model)
+
+
+def test_adapter_that_does_not_fit_the_model_is_refused() -> None:
+    """The self-check sees it: here BLOOM's own attention weighs its biases twice."""
+    model = tiny("bloom")
+    for block in model.transformer.h:
+        block.self_attention.beta = 2.0
     with pytest.raises(ModelRefused, match=r"all tokens at once.*logits are off"):
         streaming_of(model)

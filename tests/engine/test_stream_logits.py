@@ -8,9 +8,10 @@ import pytest
 import torch
 from families import tiny
 from reference import reference_logits
-from streams import tokens
+from streams import Stream, mixture_logits, streaming, tokens
 from transformers import AutoModelForCausalLM
 
+from engine.bench.stock import StockModel
 from engine.evaluate import stream_logits
 
 
@@ -27,6 +28,29 @@ def test_loaded_model_is_left_as_it_was() -> None:
     model = tiny("llama")
     stream_logits(model, tokens(10), num_sinks=1, num_recent=4, chunk=3)
     assert model.config._attn_implementation == "eager"
+
+
+@pytest.mark.parametrize("family", ["bloom", "falcon", "gptj", "mpt"])
+def test_adapted_model_is_left_with_its_own_attention(family: str) -> None:
+    model = tiny(family)
+    ids = torch.tensor([tokens(12)])
+    with torch.inference_mode():
+        before = model(ids).logits
+        stream_logits(model, tokens(10), num_sinks=1, num_recent=4, chunk=3)
+        assert torch.equal(model(ids).logits, before)
+    assert model.config._attn_implementation == "eager"
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+@pytest.mark.parametrize("family", ["bloom", "falcon", "gptj", "mpt"])
+def test_copy_of_an_adapted_model_gets_its_own_attention_back(family: str) -> None:
+    """Benchmarks measure the engine's model beside a stock copy of it."""
+    engine_s = streaming(family)
+    stock = StockModel(engine_s.hf)
+    expected = engine_s.dense_logits(tokens(20))
+    torch.testing.assert_close(stock.logits(tokens(20)), expected, atol=1e-5, rtol=0)
+    (logits,) = mixture_logits(engine_s, [Stream(2, tokens(20))], 30, 7, 7)
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
 
 
 def test_model_can_be_a_directory(model_directory: Path) -> None:
