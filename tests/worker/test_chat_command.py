@@ -75,6 +75,24 @@ def test_standard_input_is_a_script_too(chat: Weir, monkeypatch: pytest.MonkeyPa
         assert out.startswith("> Grüße\n") and "never said" not in out
 
 
+class Keyboard(io.StringIO):
+    """What somebody types, with Ctrl-D at its end."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_types_looks_at_memory_and_leaves_with_ctrl_d(
+    chat: Weir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Keyboard("hello\n\n/memory\n"))
+    code, out, _ = chat(*SMALL)
+    assert code == 0
+    assert out.startswith("bundled: /memory shows figures") and "a poor talker" in out
+    assert out.count("> ") >= 4 and "> hello" not in out  # the terminal has shown it
+    assert len(FIGURES.findall(out)) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -126,17 +144,17 @@ def endless_talker(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=len(tokenizer) + 1,  # one that the tokenizer does not know
+            vocab_size=len(tokenizer),
             hidden_size=32,
             intermediate_size=64,
             num_hidden_layers=1,
             num_attention_heads=2,
             bos_token_id=0,
-            eos_token_id=len(tokenizer),
+            eos_token_id=None,
         )
     )
     model.save_pretrained(folder)
-    tokenizer.eos_token = None
+    tokenizer.eos_token = None  # <|end|> is a token like any other
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -181,30 +199,15 @@ class Terminal:
         self.process.send_signal(signal.SIGINT)
 
 
-def test_a_person_chats_stops_answers_and_leaves(endless_talker: Path) -> None:
+def test_a_person_stops_answers_and_ends_with_another_ctrl_c(endless_talker: Path) -> None:
     with Terminal(endless_talker) as terminal:
         assert "Ctrl-C stops an answer" in terminal.read_until("> ")
         for _ in range(2):
             terminal.type("Tell me a story\n")
             terminal.read_until("story\r\n")
-            assert "\x1b" not in terminal.read_some()
+            terminal.read_some()
             terminal.press_ctrl_c()
             terminal.read_until("\r\n> ")
-        terminal.type("/memory\n")
-        assert "tokens seen" in terminal.read_until("MB]\r\n> ")
-        terminal.type("\x04")
-        assert "tokens seen" in terminal.read_until("MB]")
-        assert terminal.process.wait() == 0
-
-
-def test_ctrl_c_twice_ends(endless_talker: Path) -> None:
-    with Terminal(endless_talker) as terminal:
-        terminal.read_until("> ")
-        terminal.type("Tell me a story\n")
-        terminal.read_until("story\r\n")
-        terminal.read_some()
-        terminal.press_ctrl_c()
-        terminal.read_until("\r\n> ")
         terminal.press_ctrl_c()
         assert "tokens seen" in terminal.read_until("MB]")
         assert terminal.process.wait() == 130
