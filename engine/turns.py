@@ -50,9 +50,8 @@ class Turns:
         added = tokenizer.hf.added_tokens_decoder.items()
         self._special_ids = {id for id, token in added if token.special}
         self._anchor = self._template_ids(ANCHOR)
-        if self._template_ids(ANCHOR + self._form.between + ANCHOR)[: len(self._anchor)] != (
-            self._anchor
-        ):
+        around = self._template_ids(ANCHOR + self._form.between + ANCHOR)
+        if around[: len(self._anchor)] != self._anchor:
             raise ModelRefused("The chat template puts nothing between an answer and what follows.")
 
     @property

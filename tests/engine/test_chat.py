@@ -8,6 +8,7 @@ from talking import INST, bundled_tokenizer, talking_engine
 
 from engine.chat import Chat
 from engine.errors import ConfigError, EngineError
+from engine.turns import Turns
 
 TOKENIZER = bundled_tokenizer()
 
@@ -32,10 +33,12 @@ def test_sixty_turns_through_a_small_window_at_level_memory() -> None:
 
 def test_the_whole_opening_is_pinned_in_a_row_of_the_same_size() -> None:
     engine, _ = talking_engine(TOKENIZER, num_recent=60)
-    chat = Chat(engine, system="You are a lighthouse keeper, and speak of ships.", max_tokens=2)
+    system = "You are a lighthouse keeper, and speak of ships."
+    chat = Chat(engine, system=system, max_tokens=2)
     list(chat.say("hello"))
     assert chat.session is not None
-    assert chat.session.window.num_sinks == len(chat._turns.opening) > engine.window.num_sinks
+    opening, _ = Turns(TOKENIZER, system).first("hello")
+    assert chat.session.window.num_sinks == len(opening) > engine.window.num_sinks
     assert chat.session.window.size == engine.window.size
 
 
