@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.chat import Chat as Chat
     from engine.config import EngineConfig as EngineConfig
     from engine.engine import Engine as Engine
     from engine.errors import ConfigError as ConfigError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from engine.text import Tokenizer as Tokenizer
 
 _HOMES = {
+    "Chat": "engine.chat",
     "EngineConfig": "engine.config",
     "Engine": "engine.engine",
     "ConfigError": "engine.errors",

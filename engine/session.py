@@ -64,7 +64,7 @@ class Session:
 
     @property
     def finish_reason(self) -> str | None:
-        """One of "stop", "length", "constraint"; None before the first, and meanwhile."""
+        """One of "stop", "length", "constraint", "interrupted"; None until the first has ended."""
         return self.generation.finish_reason if self.generation else None
 
     def feed(self, token_ids: Sequence[int]) -> None:
@@ -90,6 +90,11 @@ class Session:
             raise EngineError("The session is not generating.")
         if self.generation.accept(token_id):
             self.pending.append(token_id)
+
+    def interrupt(self) -> None:
+        """End the running generation, if there is one; what has been generated stays."""
+        if self.generation is not None and self.is_generating:
+            self.generation.finish_reason = "interrupted"
 
     def copy_to(self, row: int) -> Session:
         """The same past in another row, nothing pending."""

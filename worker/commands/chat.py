@@ -1,0 +1,149 @@
+"""Chat with a model for as long as you like: answers come as they are decoded, the window rolls,
+and memory stays level.
+
+The bundled model is tiny and a poor talker: it shows that the chat goes on, not what a model knows.
+/memory shows the figures, /quit or Ctrl-D ends, Ctrl-C stops an answer and, pressed again, ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, TextIO
+
+import psutil
+
+import engine
+from engine import EngineError
+from worker.commands.interrupts import Interrupts
+from worker.commands.script import user_texts
+from worker.options import add_settings, settings_from
+
+if TYPE_CHECKING:
+    from worker.config import Settings
+
+SETTINGS = ("model", "device", "dtype", "num_threads", "num_sinks", "num_recent")
+MAX_SEED = 2**32
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (__doc__ or "").partition("\n\n")[2]
+    parser.add_argument(
+        "--turns", metavar="FILE", help="play a script: one text a line; - is standard input"
+    )
+    parser.add_argument("--system", metavar="TEXT", help="system prompt; stays visible for ever")
+    parser.add_argument(
+        "--max-tokens", type=int, default=256, metavar="N", help="of an answer (default: 256)"
+    )
+    parser.add_argument(
+        "--temperature", type=_temperature, default=0.0, metavar="T", help="(default: 0, greedy)"
+    )
+    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    add_settings(parser, SETTINGS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_from(arguments)
+    script = arguments.turns or (None if sys.stdin.isatty() else "-")
+    try:
+        with user_texts(script) as texts, closing(_begun(settings, arguments)) as chat:
+            if script is None:
+                print(_welcome(settings.model))
+            _Talk(chat, sys.stdout, echoes=script is not None).hold(texts)
+    except EngineError as error:
+        sys.stderr.write(f"weir chat: {error}\n")
+        return 2
+    return 0
+
+
+class _Talk:
+    """One chat on a terminal, or wherever standard output goes."""
+
+    def __init__(self, chat: engine.Chat, out: TextIO, *, echoes: bool) -> None:
+        """`echoes`: nobody has typed the user's texts here, so they are shown."""
+        self._chat = chat
+        self._out = out
+        self._echoes = echoes
+        self._interrupts = Interrupts()
+
+    def hold(self, texts: Iterable[str]) -> None:
+        """Until the texts end or one of them is /quit. The figures come last, however it ends."""
+        try:
+            for text in map(str.strip, texts):
+                if text == "/quit":
+                    break
+                if text == "/memory":
+                    self._show_memory()
+                elif text:
+                    self._turn(text)
+        finally:
+            if not self._echoes:
+                self._out.write("\n")  # Ctrl-D and Ctrl-C leave the cursor after the prompt
+            self._show_memory()
+
+    def _turn(self, text: str) -> None:
+        if self._echoes:
+            self._out.write(f"> {text}\n")
+        else:
+            self._interrupts.forget()
+        with self._interrupts, closing(self._chat.say(text)) as pieces:
+            for piece in pieces:
+                self._write(piece)
+                if self._interrupts.came:
+                    break
+            else:
+                self._interrupts.forget()
+        self._out.write("\n\n")
+
+    def _write(self, piece: str) -> None:
+        # A model's text must not move the cursor or ring the bell.
+        if self._out.isatty():
+            piece = _CONTROLS.sub("", piece)
+        self._out.write(piece)
+        self._out.flush()
+
+    def _show_memory(self) -> None:
+        chat = self._chat
+        memory = chat.engine.memory()
+        rss = psutil.Process().memory_info().rss
+        self._out.write(
+            f"[{chat.num_seen:,} tokens seen, {chat.num_slid_out:,} slid out; window "
+            f"{chat.window_fill:,}/{chat.engine.window.size:,}, KV {memory.kv_bytes_total:,} "
+            f"bytes, RSS {rss / 1e6:,.0f} MB]\n"
+        )
+        self._out.flush()
+
+
+def _begun(settings: Settings, arguments: argparse.Namespace) -> engine.Chat:
+    config = engine.EngineConfig(num_rows=1, **{name: getattr(settings, name) for name in SETTINGS})
+    return engine.Chat(
+        engine.Engine.load(config),
+        system=arguments.system,
+        max_tokens=arguments.max_tokens,
+        temperature=arguments.temperature,
+        seed=arguments.seed,
+    )
+
+
+def _welcome(model: str) -> str:
+    line = f"{model}: /memory shows figures, /quit or Ctrl-D ends, Ctrl-C stops an answer"
+    return f"{line}\n(a tiny model and a poor talker: see --model)" if model == "bundled" else line
+
+
+def _temperature(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} must be 0 (greedy) or more")
+
+
+def _seed(text: str) -> int:
+    with suppress(ValueError):
+        if 0 <= int(text) < MAX_SEED:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 0 to {MAX_SEED - 1}")

@@ -1,0 +1,48 @@
+"""What a user says, one text a line: typed, or read from a script."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO
+
+from worker.options import UsageError
+
+
+@contextmanager
+def user_texts(script: str | None) -> Iterator[Iterable[str]]:
+    """The lines of a file, of standard input ("-") as they come, or typed (None). UsageError."""
+    if script is None:
+        yield _typed()
+    elif script == "-":
+        yield _lines(sys.stdin.buffer)
+    else:
+        try:
+            file = Path(script).open("rb")  # noqa: SIM115 (closed below; only opening may fail so)
+        except OSError as error:
+            raise UsageError(f"--turns={script!r} cannot be read: {error.strerror}") from None
+        with file:
+            yield _lines(file)
+
+
+def _lines(file: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(iter(file.readline, b""), 1):
+        yield _decoded(line, number)
+
+
+def _decoded(line: bytes, number: int) -> str:
+    try:
+        return line.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise UsageError(f"--turns: line {number} is not UTF-8") from None
+
+
+def _typed() -> Iterator[str]:
+    if isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a slip of the keyboard must not end the chat
+    with suppress(EOFError):
+        while True:
+            yield input("> ")
