@@ -228,3 +228,24 @@ def test_ctrl_c_twice_ends_a_script(endless_talker: Path, tmp_path: Path) -> Non
         seen += process.stdout.read()
     assert process.returncode == 130
     assert b"> three" not in seen and seen.endswith(b"MB]\n")
+
+
+def test_ctrl_c_at_the_moment_of_the_prompt_is_noticed() -> None:
+    code = (
+        "from worker.commands.script import user_texts\n"
+        "with user_texts(None) as texts:\n"
+        "    for text in texts: print(f'[{text.strip()}]')"
+    )
+    for _ in range(8):  # where the signal falls is chance: before the wait, or in it
+        mine, theirs = pty.openpty()
+        command = [sys.executable, "-c", code]
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+            os.close(theirs)
+            os.write(mine, b"hello\n")
+            seen = b""
+            while seen.count(b"> ") < 2:
+                seen += os.read(mine, 4096)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) != 0
+        assert b"[hello]" in seen
+        os.close(mine)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
@@ -41,8 +44,32 @@ def _decoded(line: bytes, number: int) -> str:
 
 
 def _typed() -> Iterator[str]:
-    if isinstance(sys.stdin, TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # a slip of the keyboard must not end the chat
-    with suppress(EOFError):
-        while True:
-            yield input("> ")
+    keyboard = sys.stdin
+    if isinstance(keyboard, TextIOWrapper):
+        keyboard.reconfigure(errors="replace")  # a slip of the keyboard must not end the chat
+    while True:
+        sys.stdout.write("> ")
+        sys.stdout.flush()
+        if isinstance(keyboard, TextIOWrapper):
+            _wait_for_line(keyboard)
+        line = keyboard.readline()
+        if not line:
+            return
+        yield line
+
+
+def _wait_for_line(keyboard: TextIOWrapper) -> None:
+    """Until a line is there, the keyboard is gone or a signal came, whenever it came.
+
+    A Ctrl-C just before a blocking read would be noticed after the next line only. Here the signal
+    itself writes into a pipe that is waited for as well.
+    """
+    signalled, signals = os.pipe()
+    os.set_blocking(signals, False)
+    before = signal.set_wakeup_fd(signals, warn_on_full_buffer=False)
+    try:
+        select.select([keyboard.fileno(), signalled], [], [])
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(signals)
+        os.close(signalled)
