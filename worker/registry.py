@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from redis import Redis
@@ -31,7 +32,7 @@ class StreamFigures:
     """One line of `weir streams`. None: not known (yet)."""
 
     stream: str
-    status: str  # new, live, parked or closed
+    status: str  # new, live, parked, closed or broken (a key of its own has a wrong type)
     owner: str | None
     lag_entries: int
     lag_seconds: float | None  # age of the oldest entry that is not read
@@ -61,40 +62,54 @@ def unowned_live(redis: Redis, patterns: Iterable[str]) -> list[str]:
     """
     return [
         facts.stream
-        for facts in _facts(redis, discover(redis, patterns))
+        for facts in _facts(redis, discover(redis, patterns))[0]
         if facts.owner is None and facts.needs_an_owner
     ]
 
 
 def figures(redis: Redis, patterns: Iterable[str]) -> list[StreamFigures]:
     """How every stream is doing now, by name."""
-    facts = _facts(redis, discover(redis, patterns))
+    streams = discover(redis, patterns)
+    facts, broken = _facts(redis, streams)
     oldest = _oldest_unread(redis, facts)
     now_seconds = _now_seconds(redis)
-    return [
-        StreamFigures(
-            stream=fact.stream,
-            status=fact.status,
-            owner=fact.owner,
-            lag_entries=fact.lag_entries,
-            lag_seconds=_age(oldest.get(fact.stream), now_seconds),
-            tokens_seen=int(fact.state.get("tokens_seen", 0)),
-            window_fill=_number(fact.memory, b"window_fill"),
-            window_size=_number(fact.memory, b"window_size"),
-            kv_bytes=_number(fact.memory, b"kv_bytes"),
-            summary_id=fact.summary_id,
-            summary_age_seconds=_age(fact.summary_id, now_seconds),
-        )
-        for fact in facts
-    ]
+    known = {fact.stream: _figures_of(fact, oldest, now_seconds) for fact in facts}
+    known |= {stream: _broken_figures(stream) for stream in broken}
+    return [known[stream] for stream in streams if stream in known]
+
+
+def _figures_of(fact: _Facts, oldest: Mapping[str, str], now_seconds: float) -> StreamFigures:
+    return StreamFigures(
+        stream=fact.stream,
+        status=fact.status,
+        owner=fact.owner,
+        lag_entries=fact.lag_entries,
+        lag_seconds=_age(oldest.get(fact.stream), now_seconds),
+        tokens_seen=int(fact.state.get("tokens_seen", 0)),
+        window_fill=_number(fact.memory, b"window_fill"),
+        window_size=_number(fact.memory, b"window_size"),
+        kv_bytes=_number(fact.memory, b"kv_bytes"),
+        summary_id=fact.summary_id,
+        summary_age_seconds=_age(fact.summary_id, now_seconds),
+    )
+
+
+def _broken_figures(stream: str) -> StreamFigures:
+    return StreamFigures(stream, "broken", None, 0, None, 0, None, None, None, None, None)
 
 
 def _name(key: bytes) -> str | None:
     try:
         return key.decode()
     except UnicodeDecodeError:
-        _log.warning("%r is passed over: its name is not UTF-8", key)
+        _warn_once(f"{key!r} is passed over: its name is not UTF-8")
         return None
+
+
+@lru_cache(maxsize=4096)
+def _warn_once(text: str) -> None:
+    """Streams are looked for every few seconds; what is wrong with one is said once a process."""
+    _log.warning("%s", text)
 
 
 @dataclass(frozen=True)
@@ -140,8 +155,11 @@ class _Facts:
         return max(1, int(self.info["entries-added"]) - num_settled)
 
 
-def _facts(redis: Redis, streams: Sequence[str]) -> list[_Facts]:
-    """One round trip; streams that are deleted meanwhile are left out."""
+def _facts(redis: Redis, streams: Sequence[str]) -> tuple[list[_Facts], list[str]]:
+    """One round trip. The facts, and the streams that are broken: a key has a wrong type.
+
+    Streams that are deleted meanwhile are in neither.
+    """
     pipe = redis.pipeline(transaction=False)
     for stream in streams:
         keys = stream_keys(stream)
@@ -153,12 +171,26 @@ def _facts(redis: Redis, streams: Sequence[str]) -> list[_Facts]:
             pipe.xrevrange(output, count=1)
     replies = pipe.execute(raise_on_error=False)
     num_each = len(replies) // len(streams) if streams else 0
-    answers = (replies[at * num_each : (at + 1) * num_each] for at in range(len(streams)))
-    return [
-        _facts_of(stream, answer)
-        for stream, answer in zip(streams, answers, strict=True)
-        if not any(isinstance(reply, ResponseError) for reply in answer)
-    ]
+    facts, broken = [], []
+    for at, stream in enumerate(streams):
+        answer = replies[at * num_each : (at + 1) * num_each]
+        if wrong := _keys_of_wrong_type(stream, answer):
+            _warn_once(f"{stream} gets no owner: {wrong} has a wrong type; delete it")
+            broken.append(stream)
+        elif not any(isinstance(reply, ResponseError) for reply in answer):
+            facts.append(_facts_of(stream, answer))
+    return facts, broken
+
+
+def _keys_of_wrong_type(stream: str, answer: Sequence[Any]) -> str:
+    """Weir's own keys of this stream that are not what they should be, for a person to read."""
+    keys = stream_keys(stream)
+    own = (keys.state, keys.lease, keys.requests, keys.memory, keys.summary)
+    return ", ".join(
+        key
+        for key, reply in zip(own, answer[-len(own) :], strict=True)
+        if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
+    )
 
 
 def _facts_of(stream: str, answer: Sequence[Any]) -> _Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -14,14 +15,17 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from rich.console import Console
 
 from worker.checkpoint import Checkpoint
 from worker.cli import COMMANDS, main
+from worker.commands.streams import _table
 from worker.committer import Committer, Output
 from worker.config import Settings
 from worker.embedded import EmbeddedServer
 from worker.keys import stream_keys
 from worker.lease import Leases
+from worker.registry import figures
 from worker.requests import Request
 from worker.source import Source
 
@@ -299,6 +303,29 @@ def test_streams_shows_every_stream(weir: Weir, redis: Redis) -> None:
     assert first[:4] == ["live:a", "live", "ana", "1"]
     assert "20/256" in first and "3.0" in first and "12" in first
     assert second[:4] == ["live:b", "new", "-", "1"]
+
+
+NAMES = ["live:[/b]", "live:[bold]x", "live:a:b:c", "live::smile:"]
+
+
+def test_streams_prints_names_as_they_are(weir: Weir, redis: Redis) -> None:
+    for name in (*NAMES, "live:\x1b[2J"):
+        redis.xadd(name, {"text": "hi"})
+    code, out, _ = weir("streams")
+    assert code == 0
+    shown = [line.split()[0] for line in out.splitlines()[1:]]
+    assert sorted(shown) == sorted([*NAMES, "live:\ufffd[2J"])
+
+
+def test_streams_gives_every_stream_one_line(redis: Redis) -> None:
+    redis.xadd("live:" + "long" * 30, {"text": "hi"})
+    Leases(redis, "a-host.with.a.name:4711:0a1b2c3d", lease_seconds=10).acquire("live:b")
+    redis.xadd("live:b", {"text": "hi"})
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(_table(figures(redis, ("live:*",))))
+    header, first, second = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert header.split()[-1] == "summary" and "…" in second
+    assert first.startswith("live:b") and "0a1b" not in first and second.startswith("live:long")
 
 
 def test_streams_as_json(weir: Weir, redis: Redis) -> None:

@@ -53,9 +53,13 @@ def test_our_own_keys_are_no_streams(redis: Redis, leases: Leases) -> None:
     assert discover(redis, ("*",)) == ["live:a"]
 
 
-def test_a_name_that_is_not_utf_8_is_passed_over(redis: Redis) -> None:
+def test_a_name_that_is_not_utf_8_is_passed_over_and_named_once(
+    redis: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     redis.xadd(b"live:\xff", {"text": "hi"})
-    assert discover(redis, PATTERNS) == []
+    for _ in range(3):
+        assert discover(redis, PATTERNS) == []
+    assert len(caplog.records) == 1 and "not UTF-8" in caplog.text
 
 
 def test_a_new_stream_needs_an_owner(redis: Redis) -> None:
@@ -104,11 +108,24 @@ def test_an_entry_that_was_deleted_unread_needs_nobody(redis: Redis) -> None:
     assert unowned_live(redis, PATTERNS) == []
 
 
-def test_a_key_that_changes_its_type_meanwhile_is_left_out(redis: Redis) -> None:
+@pytest.mark.parametrize("kind", ["summary", "state", "memory", "requests"])
+def test_a_stream_whose_own_key_has_a_wrong_type_is_shown_as_broken(
+    redis: Redis, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    stream = f"live:broken-{kind}"
+    publish(redis, stream=stream)
     publish(redis)
-    redis.set(KEYS.summary, "not a stream")
-    assert unowned_live(redis, PATTERNS) == []
-    assert figures(redis, PATTERNS) == []
+    key = getattr(stream_keys(stream), kind)
+    redis.rpush(key, "neither a stream, a hash nor a string")
+    for _ in range(3):
+        assert unowned_live(redis, PATTERNS) == ["live:a"]
+    assert [(line.stream, line.status) for line in figures(redis, PATTERNS)] == [
+        ("live:a", "new"),
+        (stream, "broken"),
+    ]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{stream} gets no owner: {key} has a wrong type; delete it"
+    ]
 
 
 def test_figures_of_a_new_stream(redis: Redis) -> None:

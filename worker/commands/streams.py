@@ -12,6 +12,7 @@ from redis import Redis
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from worker.connection import connect
 from worker.options import SERVER_SETTINGS, add_settings, settings_from
@@ -19,7 +20,9 @@ from worker.registry import StreamFigures, figures
 
 _WATCH_SECONDS = 1.0
 _COLUMNS = ("stream", "status", "owner", "lag", "behind", "tokens", "window", "memory", "summary")
+_NAMES = ("stream", "status", "owner")
 _UNKNOWN = "-"
+_PIPE_WIDTH = 10_000  # whoever reads a pipe wants whole names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
         for line in lines:
             print(json.dumps(asdict(line), ensure_ascii=False))
     elif lines:
-        Console().print(_table(lines))
+        console = Console()
+        width = None if console.is_terminal else max(console.width, _PIPE_WIDTH)
+        console.print(_table(lines), width=width)
     else:
         print(f"no stream matches {settings.pattern} (WEIR_PATTERN)")
     return 0
@@ -56,18 +61,31 @@ def _watch(redis: Redis, patterns: Sequence[str]) -> None:
 def _table(lines: Sequence[StreamFigures]) -> Table:
     table = Table(box=None, pad_edge=False)
     for column in _COLUMNS:
-        is_number = column in ("lag", "behind", "tokens", "window", "memory", "summary")
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+        is_name = column in _NAMES
+        # In a narrow terminal the names give way: figures that are cut say something else.
+        table.add_column(column, justify="left" if is_name else "right", no_wrap=not is_name)
     for line in lines:
-        table.add_row(*_cells(line))
+        # Text: a name like `live:[/b]` or `live:x:` is neither markup nor an emoji.
+        cells = (Text(_printable(cell)) for cell in _cells(line))
+        table.add_row(*(_one_line(cell) for cell in cells))
     return table
+
+
+def _one_line(cell: Text) -> Text:
+    cell.no_wrap, cell.overflow = True, "ellipsis"
+    return cell
+
+
+def _printable(text: str) -> str:
+    """Anybody may name a key; its name must not move the cursor."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _cells(line: StreamFigures) -> tuple[str, ...]:
     return (
         line.stream,
         line.status,
-        line.owner or _UNKNOWN,
+        _place(line.owner) if line.owner else _UNKNOWN,
         f"{line.lag_entries:,}",
         _duration(line.lag_seconds),
         f"{line.tokens_seen:,}",
@@ -75,6 +93,11 @@ def _cells(line: StreamFigures) -> tuple[str, ...]:
         _UNKNOWN if line.kv_bytes is None else f"{line.kv_bytes / 2**20:.1f} MiB",
         _UNKNOWN if line.summary_id is None else f"{_duration(line.summary_age_seconds)} ago",
     )
+
+
+def _place(owner: str) -> str:
+    """`host:pid` of an owner's name; what follows tells apart the owners of one process."""
+    return ":".join(owner.split(":")[:2])
 
 
 def _duration(seconds: float | None) -> str:

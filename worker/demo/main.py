@@ -19,6 +19,7 @@ from types import FrameType
 from redis import Redis
 from redis.exceptions import RedisError
 from rich.console import Console
+from rich.text import Text
 
 from worker.demo.conductor import Conductor
 from worker.demo.feed import Feed
@@ -114,7 +115,7 @@ def _hints(server: EmbeddedServer) -> list[str]:
 def _report(console: Console, state: DemoState) -> int:
     lines = report_lines(state) if state.is_done else early_end_lines(state)
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(Text(line), highlight=False, soft_wrap=True)
     if not state.is_done:
         return EXIT_INTERRUPTED
     return 0 if is_complete(state) else EXIT_FAILED
