@@ -25,17 +25,21 @@ _POLL_SECONDS = 0.01
 _NUM_ATTEMPTS = 5
 
 # The server ends when its standard input does: when `stop` closes it, or when this process is gone,
-# however it went. No server is left behind.
+# however it went. No server is left behind, nor its folder ($1). A server that ends by itself
+# leaves the folder, and its log in there, to whoever started it.
 _GUARD = """
+folder=$1
+shift
 exec 3<&0
 "$@" 3<&- </dev/null &
 server=$!
-{ read -r _ <&3; kill "$server"; } &
+{ read -r _ <&3; trap '' TERM; kill "$server"; exit 0; } &
 guard=$!
 exec 3<&-
 wait "$server"
 status=$?
 kill "$guard" 2>/dev/null
+wait "$guard" && rm -rf -- "$folder"
 exit "$status"
 """
 
@@ -110,7 +114,18 @@ class EmbeddedServer:
         address = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
         with (folder / "valkey.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 (nothing in it comes from outside)
-                ["/bin/sh", "-c", _GUARD, "sh", _program(), *address, "--save", "", *durable],
+                [
+                    "/bin/sh",
+                    "-c",
+                    _GUARD,
+                    "sh",
+                    str(folder),
+                    _program(),
+                    *address,
+                    "--save",
+                    "",
+                    *durable,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

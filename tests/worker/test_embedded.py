@@ -59,11 +59,13 @@ def test_it_does_not_outlive_a_process_that_is_killed() -> None:
         assert user.stdout is not None
         with Redis.from_url(user.stdout.readline().strip(), retry=Retry(NoBackoff(), 0)) as client:
             pid = int(client.info("server")["process_id"])
+            folder = Path(client.config_get("dir")["dir"])
+            assert folder.exists()
             user.kill()
             with pytest.raises(ConnectionError):
                 while client.ping():
                     time.sleep(0.01)
-    while is_alive(pid):
+    while is_alive(pid) or folder.exists():
         time.sleep(0.01)
 
 
