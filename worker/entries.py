@@ -3,7 +3,8 @@
 An entry is taken whole or rejected whole, with a reason; reading one never raises.
 
 Text keeps every letter. Line breaks and tabs become spaces (a transcript is one line per entry),
-other control characters go: they carry no letters and would reach somebody's terminal.
+other control characters go, those that turn the direction of writing among them: they carry no
+letters and would reach somebody's terminal.
 """
 
 import json
@@ -13,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 _LINE_BREAKS = dict.fromkeys([*range(0x09, 0x0E), *range(0x1C, 0x20), 0x85, 0x2028, 0x2029], " ")
-_CONTROLS = dict.fromkeys([*range(0x00, 0x20), *range(0x7F, 0xA0), 0xFEFF], None)
+_TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))  # of the direction of writing
+_CONTROLS = dict.fromkeys([*range(0x00, 0x20), *range(0x7F, 0xA0), 0xFEFF, *_TURNS], None)
 _CLEAN = {**_CONTROLS, **_LINE_BREAKS}
 
 _DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -151,3 +151,10 @@ def test_a_small_rejected_entry_is_republished_whole() -> None:
 def test_ids_sort_as_numbers() -> None:
     ids = ["10-0", "9-1", "9-10", "9-2", "5"]
     assert sorted(ids, key=id_order) == ["5", "9-1", "9-2", "9-10", "10-0"]
+
+
+def test_what_turns_the_direction_of_writing_goes() -> None:
+    turns = [chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))]
+    assert parse(text=f"ab{''.join(turns)}c שלום", speaker="\u202eAna") == Entry(
+        "5-0", "abc שלום", "Ana"
+    )
