@@ -151,3 +151,10 @@ def test_a_run_without_any_output_has_a_report() -> None:
     state = talk_of(2)
     assert not is_complete(state)
     assert report_lines(state)
+
+
+def test_a_talk_of_a_few_seconds_has_no_speed() -> None:
+    state = answered(5)
+    assert any(text.startswith("speed ") for text in report_lines(state))
+    state.shown.published[-1] = Published("5-0", at=5.0, end=9.0)
+    assert not any(text.startswith("speed ") for text in report_lines(state))

@@ -9,6 +9,8 @@ from worker.demo.outputs import Memory, Summary
 from worker.demo.state import DemoState, StreamState, progress
 
 MIB = 1024**2
+SHORTEST_MEASURED_SECONDS = 10.0
+"""Of talk: a shorter one is over before its speed means anything."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def report_lines(state: DemoState) -> list[str]:
     """The report on a talk that has ended, as plain text, one fact a line."""
     accounts = [account(stream) for stream in state.streams.values()]
     lines = _account_lines(accounts[0] if len(accounts) == 1 else total(accounts))
-    return [*lines, *_memory_lines(state), _speed_line(state), *_last_summary_lines(state.shown)]
+    return [*lines, *_memory_lines(state), *_speed_lines(state), *_last_summary_lines(state.shown)]
 
 
 def early_end_lines(state: DemoState) -> list[str]:
@@ -145,13 +147,15 @@ def _after_a_third(readings: Sequence[Memory]) -> Memory:
     return next(reading for reading in readings if reading.tokens_seen >= third)
 
 
-def _speed_line(state: DemoState) -> str:
+def _speed_lines(state: DemoState) -> list[str]:
     whole = progress(state, now=state.ended_at or 0.0)
+    if whole.talk_seconds < SHORTEST_MEASURED_SECONDS:
+        return []
     seconds = max(whole.elapsed_seconds, 0.001)
-    return (
+    return [
         f"speed         {whole.talk_seconds / 60:.1f} min of talk in {seconds:.1f} s: "
         f"{whole.times_real_time:.1f} x real time, {whole.tokens_seen / seconds:,.0f} tokens/s"
-    )
+    ]
 
 
 def _last_summary_lines(stream: StreamState) -> list[str]:
