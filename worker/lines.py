@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from worker.entries import EntryLimits, Rejected, parse_entry
+
+# How many bytes an entry may have is the worker's setting, which only the worker knows.
+_LIMITS = EntryLimits(max_bytes=2**63)
+
 
 class BadLine(Exception):
-    """A line that looks like a JSON object and is not; the message says what is wrong."""
+    """A line that is no entry, or one that every worker rejects; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +47,29 @@ def read_line(line: str) -> dict[str, str] | None:
     line = line.strip().removeprefix("\ufeff")
     if not line.startswith("{"):
         return {"text": line} if line else None
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadLine(f"not a JSON object ({error.msg} at character {error.pos + 1})") from None
-    fields = {str(name): _as_field(value) for name, value in row.items() if value is not None}
+    fields = _fields(line)
     if not fields:
         raise BadLine("a JSON object without fields")
+    try:
+        as_bytes = {name.encode(): value.encode() for name, value in fields.items()}
+    except UnicodeEncodeError:
+        raise BadLine("half a character (a lone surrogate)") from None
+    entry = parse_entry("0-1", as_bytes, _LIMITS)
+    if isinstance(entry, Rejected):
+        raise BadLine(entry.reason)
     return fields
+
+
+def _fields(line: str) -> dict[str, str]:
+    try:
+        row = json.loads(line)
+        return {name: _as_field(value) for name, value in row.items() if value is not None}
+    except json.JSONDecodeError as error:
+        raise BadLine(f"not a JSON object ({error.msg} at character {error.pos + 1})") from None
+    except ValueError:
+        raise BadLine("a number with too many digits") from None
+    except RecursionError:
+        raise BadLine("nested too deep") from None
 
 
 def _as_field(value: object) -> str:
@@ -57,6 +78,7 @@ def _as_field(value: object) -> str:
 
 def _seconds(fields: dict[str, str]) -> float:
     try:
-        return float(fields.get("end") or fields.get("start") or 0)
+        seconds = float(fields.get("end") or fields.get("start") or 0)
     except ValueError:
         return 0.0
+    return seconds if math.isfinite(seconds) else 0.0

@@ -115,6 +115,12 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["worker", "--", "--dance"], "--dance"),
         (["flush", "live:none"], "there is no stream live:none"),
         (["close", "weir:{live:a}:summary"], "is one of Weir's own keys"),
+        (["publish", "weir:{live:1}:transcript"], "is one of Weir's own keys"),
+        (["publish", "live:\udcff"], "is not UTF-8"),
+        (["ask", "live:a", ""], "QUESTION is empty"),
+        (["ask", "live:a", "\udcff"], "QUESTION is not UTF-8"),
+        (["worker", "--", "--pool", "prefork"], "--pool=prefork: must be threads"),
+        (["worker", "--", "-Psolo"], "--pool=solo: must be threads"),
         (["eval", "beauty"], "invalid choice: 'beauty'"),
         (["eval", "perplexity", "--text", "no-such-file"], "text='no-such-file' needs to be"),
     ],
@@ -209,6 +215,27 @@ def test_publish_leaves_bad_lines_out_and_says_so(weir: Weir, redis: Redis, tmp_
     assert code == 1
     assert published(redis) == [{b"text": b"one"}, {b"text": b"two"}]
     assert "line 2 is left out: not a JSON object" in err and "line 3 is left out: not UTF-8" in err
+
+
+def test_publish_goes_on_after_lines_that_are_beyond_all_limits(
+    weir: Weir, redis: Redis, tmp_path: Path
+) -> None:
+    file = tmp_path / "talk.jsonl"
+    deep, many = "[" * 100_000, ", ".join(f'"f{number}": 1' for number in range(9000))
+    bad = (
+        '{"text": "\\ud83d"}',
+        f'{{"text": {"9" * 5000}}}',
+        f'{{"text": {deep}',
+        '{"text": "hi", "end": "inf"}',
+        f'{{"text": "hi", {many}}}',
+    )
+    file.write_text("\n".join(["one", *bad, "two"]))
+    code, _, err = weir("publish", "live:a", str(file), "--speed", "1")
+    assert code == 1
+    assert published(redis) == [{b"text": b"one"}, {b"text": b"two"}]
+    for number, line in enumerate(err.splitlines(), 2):
+        assert line.startswith(f"weir publish: line {number} is left out: ")
+    assert len(err.splitlines()) == len(bad)
 
 
 def test_publish_takes_its_options_from_variables(
@@ -351,10 +378,20 @@ def test_flush_and_close_become_requests(
     weir: Weir, redis: Redis, weir_settings: Settings, kind: str
 ) -> None:
     redis.xadd("live:a", {"text": "hi"})
-    code, out, _ = weir(kind, "live:a")
+    code, out, err = weir(kind, "live:a")
     assert code == 0
     assert KEYS.summary in out
+    assert err == "no worker has this stream now; it is done when one takes it\n"
     assert [request.kind for request in requests_of(redis, weir_settings)] == [kind]
+
+
+@pytest.mark.parametrize("kind", ["flush", "close"])
+def test_flush_and_close_of_an_owned_stream_say_nothing_more(
+    weir: Weir, redis: Redis, kind: str
+) -> None:
+    redis.xadd("live:a", {"text": "hi"})
+    Leases(redis, "ana", lease_seconds=10).acquire("live:a")
+    assert weir(kind, "live:a")[2] == ""
 
 
 def test_ask_waits_for_its_own_answer(weir: Weir, redis: Redis, weir_settings: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,34 @@ def test_a_line_is_read(line: str, fields: dict[str, str] | None) -> None:
 @pytest.mark.parametrize("line", ['{"text": "hi"', "{curly} text", "{}", '{"text": null}'])
 def test_a_broken_object_is_refused(line: str) -> None:
     with pytest.raises(BadLine, match="JSON object"):
+        read_line(line)
+
+
+FIELDS = ", ".join(f'"f{number}": 1' for number in range(9000))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"text": "half \\ud83d"}', "half a character"),
+        ('{"te\\udc00xt": "hi"}', "half a character"),
+        ('{"text": "hi", "start": ' + "9" * 5000 + "}", "too many digits"),
+        ('{"text": ' + '{"a":' * 100_000 + "1" + "}" * 100_001, "nested too deep"),
+        ('{"text": "hi", "end": "inf"}', "end='inf' is not a number of seconds"),
+        ('{"text": "hi", "end": 1e999}', "end='Infinity' is not a number of seconds"),
+        ('{"text": "hi", "end": NaN}', "end='NaN' is not a number of seconds"),
+        (f'{{"text": "hi", {FIELDS}}}', "too many fields: 9001"),
+        ('{"speaker": "Ana"}', "no text"),
+    ],
+)
+def test_an_object_that_no_worker_would_take_is_refused(line: str, why: str) -> None:
+    with pytest.raises(BadLine, match=why):
+        read_line(line)
+
+
+@given(st.text().map(lambda text: "{" + text))
+def test_reading_a_line_raises_nothing_else(line: str) -> None:
+    with suppress(BadLine):
         read_line(line)
 
 

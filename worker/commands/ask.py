@@ -8,11 +8,17 @@ import argparse
 import sys
 import time
 
-from worker.commands.asking import known_stream
+from worker.commands.asking import known_stream, say_if_unowned
 from worker.connection import connect, connect_blocking
 from worker.follow import Follower
 from worker.keys import stream_keys
-from worker.options import SERVER_SETTINGS, add_settings, positive_number, settings_from
+from worker.options import (
+    SERVER_SETTINGS,
+    UsageError,
+    add_settings,
+    positive_number,
+    settings_from,
+)
 from worker.requests import request
 
 _BLOCK_SECONDS = 1.0
@@ -33,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """1 if no answer came in time."""
+    _check_question(arguments.question)
     settings = settings_from(arguments)
     keys = stream_keys(arguments.key)
     with connect(settings) as redis:
         known_stream(redis, arguments.key)
-        if not redis.exists(keys.lease):
-            print("no worker has this stream now; waiting for one", file=sys.stderr)
+        say_if_unowned(redis, arguments.key)
         with connect_blocking(settings, _BLOCK_SECONDS) as blocking:
             answers = Follower(blocking, [keys.answers], from_start=False)
             id = request(redis, arguments.key, "ask", question=arguments.question)
@@ -48,6 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     print(answer)
     return 0
+
+
+def _check_question(question: str) -> None:
+    if not question.strip():
+        raise UsageError("QUESTION is empty; ask something, as in 'What was decided?'")
+    try:
+        question.encode()
+    except UnicodeEncodeError:
+        raise UsageError("QUESTION is not UTF-8") from None
 
 
 def _wait(answers: Follower, id: str, deadline: float) -> str | None:

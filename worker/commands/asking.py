@@ -1,6 +1,8 @@
-"""What the commands that ask something of a stream have in common."""
+"""What the commands that name a stream have in common."""
 
 from __future__ import annotations
+
+import sys
 
 from redis import Redis
 
@@ -8,9 +10,24 @@ from worker.keys import is_own_key, stream_keys
 from worker.options import UsageError
 
 
-def known_stream(redis: Redis, key: str) -> None:
-    """Raises UsageError if there is no such stream: the request would wait for ever."""
+def check_name(key: str) -> None:
+    """Raises UsageError if `key` cannot be a stream's name."""
     if is_own_key(key):
         raise UsageError(f"{key} is one of Weir's own keys; name the input stream, as live:standup")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{key!r} is not UTF-8; no worker would read such a stream") from None
+
+
+def known_stream(redis: Redis, key: str) -> None:
+    """Raises UsageError if there is no such stream: the request would wait for ever."""
+    check_name(key)
     if not redis.exists(key, stream_keys(key).state):
         raise UsageError(f"there is no stream {key}; `weir streams` shows those that there are")
+
+
+def say_if_unowned(redis: Redis, key: str) -> None:
+    """On standard error: what was asked for waits until a worker takes the stream."""
+    if not redis.exists(stream_keys(key).lease):
+        print("no worker has this stream now; it is done when one takes it", file=sys.stderr)

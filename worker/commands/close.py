@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from worker.commands.asking import known_stream
+from worker.commands.asking import known_stream, say_if_unowned
 from worker.connection import connect
 from worker.keys import stream_keys
 from worker.options import SERVER_SETTINGS, add_settings, settings_from
@@ -23,5 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
     with connect(settings_from(arguments)) as redis:
         known_stream(redis, arguments.key)
         request(redis, arguments.key, "close")
+        say_if_unowned(redis, arguments.key)
     print(f"asked for; the last summary comes in {stream_keys(arguments.key).summary}")
     return 0

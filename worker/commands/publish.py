@@ -17,7 +17,9 @@ from typing import BinaryIO
 from redis.exceptions import ConnectionError, TimeoutError
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
+from worker.commands.asking import check_name
 from worker.connection import connect
 from worker.lines import BadLine, Pace, read_line
 from worker.options import (
@@ -30,6 +32,7 @@ from worker.options import (
 from worker.publisher import Publisher
 
 _RETRY_SECONDS = 1.0
+_LONGEST_SLEEP_SECONDS = 3600.0  # a `start` may be any number, a sleep may not
 _COLUMNS = (
     TextColumn("{task.completed:,.0f} entries, {task.fields[num_words]:,} words"),
     TimeElapsedColumn(),
@@ -55,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """1 if some lines could not be published."""
+    check_name(arguments.key)
     pace = Pace(words_per_second=arguments.rate, speed=arguments.speed)
     with connect(settings_from(arguments)) as redis, _opened(arguments.file) as file:
         redis.ping()
@@ -89,7 +93,8 @@ class _Publishing:
     def publish(self, paced: Iterable[tuple[float, dict[str, str]]]) -> None:
         """Each entry when it is due, in seconds from the start."""
         for due, fields in paced:
-            time.sleep(max(0.0, self._started + due - time.monotonic()))
+            while (early := self._started + due - time.monotonic()) > 0:
+                time.sleep(min(early, _LONGEST_SLEEP_SECONDS))
             while not self._is_published(fields):
                 time.sleep(_RETRY_SECONDS)
             self._num_words += len(fields.get("text", "").split())
@@ -113,7 +118,7 @@ class _Publishing:
         return True
 
     def _say(self, what: str) -> None:
-        self._progress.console.print(f"weir publish: {what}", markup=False, soft_wrap=True)
+        self._progress.console.print(Text(f"weir publish: {what}"), soft_wrap=True)
 
 
 @contextmanager

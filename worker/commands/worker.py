@@ -23,11 +23,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs until it is told to stop; Celery's exit code."""
+    _refuse_other_pools(arguments.celery)
     settings_from(arguments)
     # Celery reads the settings from the environment, as it does when it is started by itself.
     for name, value in given_settings(arguments).items():
         os.environ[ENV_PREFIX + name.upper()] = str(value)
     return _run_celery(["worker", *_defaults(arguments.celery), *arguments.celery])
+
+
+def _refuse_other_pools(given: list[str]) -> None:
+    """Here the application's pool wins over the option, which would be ignored in silence."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-P", "--pool", nargs="?", default="threads")
+    pool = parser.parse_known_args(given)[0].pool
+    if pool != "threads":
+        raise UsageError(f"--pool={pool}: must be threads, the default here; leave it out")
 
 
 def _run_celery(argv: list[str]) -> int:
