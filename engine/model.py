@@ -23,7 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 from engine.adapters import ADAPTERS, plain_attention, set_attention
 from engine.attention import StepAttention
 from engine.config import EngineConfig
-from engine.errors import ModelRefused, NotStreamable
+from engine.errors import ConfigError, ModelRefused, NotStreamable
 from engine.hook import IMPLEMENTATION, attending
 from engine.kv_store import KVStore
 from engine.plan import StepPlan, lay_out
@@ -154,7 +154,9 @@ def source_of(config: EngineConfig) -> str:
 
 
 def load(config: EngineConfig) -> StreamingModel:
-    """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream."""
+    """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream,
+    ConfigError a device that is not there."""
+    _refuse_missing(config.device)
     source = source_of(config)
     if not sys.stderr.isatty():
         disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -173,6 +175,17 @@ def load(config: EngineConfig) -> StreamingModel:
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
     return StreamingModel(hf)
+
+
+def _refuse_missing(device: str) -> None:
+    if device == "cpu":
+        return
+    num_devices = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= num_devices:
+        raise ConfigError(
+            f"device={device!r} is not there: PyTorch sees {num_devices} CUDA devices. Use "
+            f"{'cuda:0' if num_devices else 'cpu'}."
+        )
 
 
 @contextmanager

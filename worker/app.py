@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from worker import tasks
 from worker.bootstep import EngineStep
-from worker.config import Settings, load_settings, settings_error_line
+from worker.config import ENV_PREFIX, Settings, load_settings, settings_error_line
 from worker.engine_thread import Runnable
 
 if TYPE_CHECKING:
@@ -46,14 +47,32 @@ class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
 
 def open_pipeline(settings: Settings, metrics: Metrics) -> Runnable:
     """The pipeline of a real worker, its engine loaded."""
+    refuse_bad_snapshot_dir(settings)
     # Imported late: whoever only sends messages needs no torch.
-    from engine import EngineError  # noqa: PLC0415
+    from engine import ConfigError, EngineError  # noqa: PLC0415
     from worker.pipeline import Pipeline  # noqa: PLC0415
 
     try:
         return Pipeline.open(settings, metrics)
+    except ConfigError as error:  # it begins with the name of a setting, `device='cuda' ...`
+        name, _, rest = str(error).partition("=")
+        raise SystemExit(f"weir: {ENV_PREFIX}{name.upper()}={rest}") from error
     except (EngineError, ValueError) as error:
         raise SystemExit(f"weir: {error}") from error
+
+
+def refuse_bad_snapshot_dir(settings: Settings) -> None:
+    """SystemExit if no session can be saved there, and not after the long load."""
+    folder = settings.snapshot_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise SystemExit(
+            f"weir: {ENV_PREFIX}SNAPSHOT_DIR={str(folder)!r}: {error.strerror}; name a folder "
+            "that can be written to"
+        ) from None
 
 
 def make_app(open_pipeline: OpenPipeline = open_pipeline) -> WeirCelery:

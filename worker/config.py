@@ -4,12 +4,22 @@ Each field says in its description what it does; `--help` and the README's table
 """
 
 import json
+import math
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.entries import EntryLimits
@@ -23,7 +33,41 @@ def _redis_url(url: str) -> str:
         raise ValueError("must look like redis://127.0.0.1:6379/0 (rediss:// for TLS)")
     if not re.fullmatch(r"/?\d*", parts.path):
         raise ValueError("must end in a database number, as in redis://127.0.0.1:6379/0")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must have a port from 0 to 65535, or none for 6379") from None
     return url
+
+
+def _password_file(path: Path | None) -> Path | None:
+    if path is not None:
+        try:
+            path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ValueError(f"cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ValueError("must be a UTF-8 text") from None
+    return path
+
+
+def _step_tokens(tokens: int, info: ValidationInfo) -> int:
+    num_rows = info.data.get("num_rows", 0)
+    if tokens < num_rows:
+        raise ValueError(
+            f"must be at least WEIR_NUM_ROWS ({num_rows}), so that no session waits for a step"
+        )
+    return tokens
+
+
+def _block_seconds(seconds: float, info: ValidationInfo) -> float:
+    lease_seconds = info.data.get("lease_seconds", math.inf)
+    if seconds > lease_seconds / 3:
+        raise ValueError(
+            f"must be at most a third of WEIR_LEASE_SECONDS ({lease_seconds:g}), or streams are "
+            "lost while their owner waits"
+        )
+    return seconds
 
 
 def _device(device: str) -> str:
@@ -59,7 +103,9 @@ def _question_names(prompts: dict[str, str]) -> dict[str, str]:
 class Settings(BaseSettings):
     """What a worker and the command line can be told."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
     redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
         default="redis://127.0.0.1:6379/0",
@@ -68,7 +114,7 @@ class Settings(BaseSettings):
     redis_password: SecretStr | None = Field(
         default=None, description="password of the server, if it is not in the URL"
     )
-    redis_password_file: Path | None = Field(
+    redis_password_file: Annotated[Path | None, AfterValidator(_password_file)] = Field(
         default=None,
         description="file whose first line is the password; or WEIR_REDIS_PASSWORD holds it",
     )
@@ -112,7 +158,7 @@ class Settings(BaseSettings):
         default=None, ge=1, description="streams of one worker; unset: two thirds of the rows"
     )
     max_chunk: int = Field(default=256, ge=1, description="tokens of one stream in one step")
-    max_step_tokens: int = Field(
+    max_step_tokens: Annotated[int, AfterValidator(_step_tokens)] = Field(
         default=1024, ge=1, description="tokens of all streams in one step"
     )
 
@@ -121,7 +167,7 @@ class Settings(BaseSettings):
         ge=1,
         description="after how long without a sign of life a stream may be taken over",
     )
-    block_seconds: float = Field(
+    block_seconds: Annotated[float, AfterValidator(_block_seconds)] = Field(
         default=0.2, gt=0, le=60, description="how long an idle worker waits for entries at a time"
     )
     read_count: int = Field(default=64, ge=1, description="entries of one stream in one read")
@@ -214,6 +260,22 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """The settings of this process' environment. Raises pydantic's ValidationError."""
     return Settings()
+
+
+def misspelt(names: Iterable[str], commands: Iterable[str]) -> list[str]:
+    """A line for each `WEIR_*` variable in `names` that nothing reads.
+
+    What begins with a command's name is an option of that command alone: `WEIR_PUBLISH_RATE`.
+    """
+    known = [ENV_PREFIX + name.upper() for name in Settings.model_fields]
+    of_commands = tuple(f"{ENV_PREFIX}{command}_".upper() for command in commands)
+    lines = []
+    for name in sorted(names):
+        if name.startswith(ENV_PREFIX) and name not in known and not name.startswith(of_commands):
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            lines.append(f"{name} is no setting and is passed over{hint}")
+    return lines
 
 
 def settings_error_line(error: ValidationError) -> str:

@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.errors import ModelRefused
+from engine.errors import ConfigError, ModelRefused
 from engine.model import load
 
 SMALL = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2}
@@ -71,6 +71,12 @@ def test_what_cannot_stream_is_refused_with_the_reason_and_what_works(
 def test_missing_directory_is_one_clear_line() -> None:
     with pytest.raises(ModelRefused, match="no such directory"):
         Engine.load(EngineConfig("/no/such/model"))
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "cuda:100"])
+def test_missing_device_is_one_clear_line(device: str) -> None:
+    with pytest.raises(ConfigError, match=f"device='{device}' is not there: PyTorch sees [0-9]+ "):
+        load(EngineConfig("bundled", device=device))
 
 
 def test_directory_without_a_model_is_one_clear_line(tmp_path: Path) -> None:

@@ -194,6 +194,37 @@ def test_ctrl_c_ends_quietly(redis_server: EmbeddedServer, redis: Redis) -> None
         assert process.returncode == 130
 
 
+# worker
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("WEIR_SNAPSHOT_DIR", "/dev/null/x", "'/dev/null/x': Not a directory; name a folder"),
+        ("WEIR_DEVICE", "cuda:99", "'cuda:99' is not there: PyTorch sees"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why_and_which_variables_are_misspelt(
+    redis_server: EmbeddedServer, tmp_path: Path, variable: str, value: str, says: str
+) -> None:
+    settings = {"WEIR_REDIS_URL": redis_server.url, "WEIR_METRICS_PORT": "0", variable: value}
+    settings = {"WEIR_SNAPSHOT_DIR": str(tmp_path), "WEIR_NUM_SINK": "3", **settings}
+    run = subprocess.run(
+        [sys.executable, "-m", "worker.cli", "worker"],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    first, *between, last = run.stderr.splitlines()
+    assert run.returncode == 2
+    assert first.endswith(
+        "WEIR_NUM_SINK is no setting and is passed over; did you mean WEIR_NUM_SINKS?"
+    )
+    assert last.startswith(f"weir: {variable}={says}")
+    assert not [line for line in between if "superuser" in line or "Traceback" in line]
+
+
 # publish
 
 

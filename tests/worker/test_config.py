@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from redis import Redis
 
-from worker.config import Settings, load_settings, settings_error_line
+from worker.config import Settings, load_settings, misspelt, settings_error_line
 from worker.connection import connect
 from worker.embedded import EmbeddedServer
 
@@ -71,6 +71,31 @@ def test_settings_do_not_change_once_made() -> None:
             "must end in a database number, as in redis://127.0.0.1:6379/0",
         ),
         (
+            "WEIR_REDIS_URL",
+            "redis://127.0.0.1:notaport/0",
+            "WEIR_REDIS_URL='redis://127.0.0.1:notaport/0': "
+            "must have a port from 0 to 65535, or none for 6379",
+        ),
+        (
+            "WEIR_REDIS_PASSWORD_FILE",
+            "/nonexistent",
+            "WEIR_REDIS_PASSWORD_FILE='/nonexistent': cannot be read: No such file or directory",
+        ),
+        ("WEIR_LEASE_SECONDS", "inf", "WEIR_LEASE_SECONDS='inf': should be a finite number"),
+        ("WEIR_SUMMARY_SECONDS", "nan", "WEIR_SUMMARY_SECONDS='nan': should be a finite number"),
+        (
+            "WEIR_BLOCK_SECONDS",
+            "4",
+            "WEIR_BLOCK_SECONDS='4': must be at most a third of WEIR_LEASE_SECONDS (10), "
+            "or streams are lost while their owner waits",
+        ),
+        (
+            "WEIR_NUM_ROWS",
+            "2000",
+            "WEIR_MAX_STEP_TOKENS=1024: must be at least WEIR_NUM_ROWS (2000), "
+            "so that no session waits for a step",
+        ),
+        (
             "WEIR_PATTERN",
             "live:*,,",
             "WEIR_PATTERN='live:*,,': "
@@ -117,3 +142,11 @@ def test_a_server_with_a_password_is_reached(redis: Redis, redis_server: Embedde
             assert client.ping()
     finally:
         redis.config_set("requirepass", "")
+
+
+def test_a_variable_that_nothing_reads_is_named_with_the_nearest_that_is_read() -> None:
+    names = ["WEIR_NUM_SINK", "WEIR_QQQQ", "WEIR_NUM_SINKS", "WEIR_PUBLISH_RATE", "HOME"]
+    assert misspelt(names, ["publish", "demo"]) == [
+        "WEIR_NUM_SINK is no setting and is passed over; did you mean WEIR_NUM_SINKS?",
+        "WEIR_QQQQ is no setting and is passed over",
+    ]

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+import warnings
 
 import click
 from celery.bin.celery import celery
+from celery.exceptions import SecurityWarning
 
-from worker.config import ENV_PREFIX, Settings
+from worker.cli import COMMANDS, MISUSED
+from worker.config import ENV_PREFIX, Settings, misspelt
 from worker.options import UsageError, add_settings, given_settings, settings_from
 
 
@@ -25,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs until it is told to stop; Celery's exit code."""
     _refuse_other_pools(arguments.celery)
     settings_from(arguments)
+    for line in misspelt(os.environ, COMMANDS):
+        sys.stderr.write(f"weir worker: {line}\n")
     # Celery reads the settings from the environment, as it does when it is started by itself.
     for name, value in given_settings(arguments).items():
         os.environ[ENV_PREFIX + name.upper()] = str(value)
@@ -41,13 +47,17 @@ def _refuse_other_pools(given: list[str]) -> None:
 
 
 def _run_celery(argv: list[str]) -> int:
+    # Twenty lines about root and pickled code. Only JSON is accepted here, and many a container has
+    # no other user; ops/Dockerfile has one.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     # Not app.worker_main(), which forgets how it ended. A refused start ends with a sentence.
     try:
         status = celery.main(args=["--app", "worker.app", *argv], standalone_mode=False)
     except click.ClickException as error:
         raise UsageError(error.format_message().replace("\n", " ")) from None
     if isinstance(status, str):
-        raise SystemExit(status)
+        sys.stderr.write(f"{status}\n")
+        return MISUSED
     return int(status or 0)
 
 
