@@ -117,6 +117,7 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["close", "weir:{live:a}:summary"], "is one of Weir's own keys"),
         (["publish", "weir:{live:1}:transcript"], "is one of Weir's own keys"),
         (["publish", "live:\udcff"], "is not UTF-8"),
+        (["tail", "weir:{live:1}:transcript"], "is one of Weir's own keys"),
         (["ask", "live:a", ""], "QUESTION is empty"),
         (["ask", "live:a", "\udcff"], "QUESTION is not UTF-8"),
         (["worker", "--", "--pool", "prefork"], "--pool=prefork: must be threads"),

@@ -9,7 +9,7 @@ from redis import Redis
 from rich.console import Console
 from rich.text import Text
 
-from worker.commands.asking import known_stream
+from worker.commands.asking import check_name, known_stream
 from worker.connection import connect, connect_blocking
 from worker.follow import Follower
 from worker.keys import StreamKeys, stream_keys
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    check_name(arguments.key)
     settings = settings_from(arguments)
     keys = stream_keys(arguments.key)
     with connect(settings) as redis:

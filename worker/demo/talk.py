@@ -6,13 +6,13 @@ are passed over. Only a talk that the worker can read whole is published at all.
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from worker.entries import Entry, EntryLimits, Rejected, parse_entry
+from worker.lines import BadLine, read_line
 
 WORDS_PER_SECOND = 2.5
 """How fast somebody speaks whose lines have no times."""
@@ -62,7 +62,7 @@ def _text_of(file: str | None) -> tuple[str, str]:
 
 def _utterance(line: str, before: float, *, place: str) -> Utterance:
     fields = _fields(line, place)
-    as_bytes = {_encoded(name): _encoded(value) for name, value in fields.items()}
+    as_bytes = {name.encode(): value.encode() for name, value in fields.items()}
     entry = parse_entry("0-1", as_bytes, EntryLimits())
     if isinstance(entry, Rejected):
         raise BadTalk(f"{place}: {entry.reason}")
@@ -73,26 +73,13 @@ def _utterance(line: str, before: float, *, place: str) -> Utterance:
 
 
 def _fields(line: str, place: str) -> dict[str, str]:
-    if not line.lstrip().startswith("{"):
-        return {"text": line.strip()}
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadTalk(f"{place}: not a JSON object ({error.msg})") from None
+        fields = read_line(line) or {}
+    except BadLine as error:
+        raise BadTalk(f"{place}: {error}") from None
     # Where the stream ends is decided here: a talk that ends in the middle would never be read on.
-    row.pop("end_of_stream", None)
-    return {name: _as_text(value) for name, value in row.items() if value is not None}
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _encoded(text: str) -> bytes:
-    """JSON can spell half a character; it becomes bytes that are not UTF-8, and is refused."""
-    return text.encode("utf-8", "surrogatepass")
+    fields.pop("end_of_stream", None)
+    return fields
 
 
 def _end(entry: Entry, before: float) -> float:
