@@ -104,12 +104,15 @@ def test_the_only_environment_of_a_worker_is_what_settings_know() -> None:
     assert names <= known, names - known
 
 
-def test_the_environment_of_a_worker_makes_valid_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_a_worker_makes_valid_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "redis_password").write_text("secret")
     overlay = load(GPU_OVERLAY)["services"]["worker"]["environment"]
     for extra in ({}, overlay):
         for name, value in {**services()["worker"]["environment"], **extra}.items():
             if value is not None:
-                monkeypatch.setenv(name, str(value))
+                monkeypatch.setenv(name, str(value).replace("/run/secrets", str(tmp_path)))
         settings = Settings()
         assert settings.metrics_host == "0.0.0.0"  # noqa: S104 (inside a container)
         assert settings.model == "bundled"
