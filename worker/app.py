@@ -6,6 +6,7 @@ the truth is in Redis, and the reconciler repeats whatever got lost on the way.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import cached_property
 from tempfile import TemporaryFile
@@ -18,6 +19,7 @@ from worker import tasks
 from worker.bootstep import EngineStep
 from worker.config import ENV_PREFIX, Settings, load_settings, settings_error_line
 from worker.engine_thread import Runnable
+from worker.reconciler import ROUND_KEY
 
 if TYPE_CHECKING:
     from worker.metrics import Metrics
@@ -43,6 +45,11 @@ class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
             return load_settings()
         except ValidationError as error:
             raise SystemExit(f"weir: {settings_error_line(error)}") from None
+
+    @property
+    def round_key(self) -> str:
+        """Held by the worker that looks for streams without an owner, for all that look alike."""
+        return name_for_patterns(ROUND_KEY, self.settings)
 
 
 def open_pipeline(settings: Settings, metrics: Metrics) -> Runnable:
@@ -85,13 +92,22 @@ def make_app(open_pipeline: OpenPipeline = open_pipeline) -> WeirCelery:
     return app
 
 
+def name_for_patterns(name: str, settings: Settings) -> str:
+    """`name`, with a mark for patterns of one's own: workers that look for other keys share a
+    server, and neither take each other's messages nor keep each other from looking."""
+    if settings.pattern == Settings.model_fields["pattern"].default:
+        return name
+    patterns = ",".join(sorted(settings.patterns))
+    return f"{name}.{hashlib.blake2b(patterns.encode(), digest_size=4).hexdigest()}"
+
+
 def celery_config(settings: Settings) -> dict[str, Any]:
     """Where Celery must differ from its defaults."""
     return {
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
         "broker_transport_options": {"global_keyprefix": KEY_PREFIX},
-        "task_default_queue": "weir",
+        "task_default_queue": name_for_patterns("weir", settings),
         "task_ignore_result": True,
         "task_serializer": "json",
         "accept_content": ["json"],

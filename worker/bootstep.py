@@ -114,6 +114,7 @@ def host(app: WeirCelery) -> Hosted:
         partial(_send_adopt, app),
         metrics,
         interval_seconds=settings.discover_seconds,
+        round_key=app.round_key,
     )
     engine.start()
     reconciler.start()

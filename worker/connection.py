@@ -4,7 +4,13 @@ from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -33,6 +39,21 @@ def connect_blocking(settings: Settings, block_seconds: float) -> Redis:
         socket_timeout=block_seconds + _REPLY_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+# Of a server that is full, read-only, failing over or saving: it will answer otherwise soon.
+_PASSING = ("OOM", "READONLY", "UNBLOCKED", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN")
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same command may succeed later with nothing changed on our side."""
+    if isinstance(error, AuthenticationError):
+        return False
+    if isinstance(error, RedisConnectionError | RedisTimeoutError | OutOfMemoryError):
+        return True
+    if isinstance(error, ReadOnlyError):  # redis-py takes the code off these messages
+        return True
+    return isinstance(error, ResponseError) and str(error).startswith(_PASSING)
 
 
 def no_server_line(settings: Settings, error: RedisError) -> str:

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
+from redis.exceptions import RedisError
 
+from worker.connection import is_passing
 from worker.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -88,9 +89,9 @@ class EngineThread(threading.Thread):
             if not worked and not self._stopping.is_set():
                 self._pipeline.wake.wait(IDLE_SECONDS)
             self._retry_seconds = FIRST_RETRY_SECONDS
-        except AuthenticationError:
-            raise
-        except (ConnectionError, TimeoutError) as error:
+        except RedisError as error:
+            if not is_passing(error):
+                raise
             logger.warning("Redis: %s; trying again in %.1f s", error, self._retry_seconds)
             self._metrics.redis_failed()
             self._stopping.wait(self._retry_seconds)

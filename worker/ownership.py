@@ -7,16 +7,11 @@ import time
 from collections.abc import Callable
 
 from redis import Redis
-from redis.exceptions import (
-    ConnectionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-    TimeoutError,
-)
+from redis.exceptions import RedisError, ResponseError
 
 from engine import NoFreeRow
 from worker.committer import Committer, StaleOwner
+from worker.connection import is_passing
 from worker.kit import Kit
 from worker.lease import Lease, Leases
 from worker.recovery import open_stream
@@ -25,8 +20,7 @@ from worker.stream import LiveStream
 
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_COMPLAINTS = 30.0
-QUIET_SECONDS = 10.0  # a stream that has been quiet this long may lose its row to another
+SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its row to another
 
 
 class Ownership:
@@ -41,7 +35,6 @@ class Ownership:
         self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
         self._snapshots = Snapshots(settings.snapshot_dir)
         self._renewed_at = kit.clock()
-        self._complained_at = float("-inf")
 
     def adopt(self, name: str) -> None:
         """Takes the stream up where its last owner left it, if there is room and it is free."""
@@ -54,9 +47,9 @@ class Ownership:
             lease = self._leases.acquire(name)
             if lease is not None:
                 self._open(lease)
-        except (ConnectionError, TimeoutError):
-            raise
-        except Exception:
+        except Exception as error:
+            if is_passing(error):
+                raise
             # Somebody else wrote to the stream's own keys. It waits until its lease has run out.
             log.exception("%s: cannot be taken up", name)
             self._kit.metrics.stream_failed()
@@ -66,6 +59,9 @@ class Ownership:
         try:
             stream = open_stream(self._kit, self._redis, self._snapshots, lease)
         except NoFreeRow:
+            self._leases.release(lease)
+            return
+        if stream is None:
             self._leases.release(lease)
             return
         self.streams[lease.stream] = stream
@@ -81,9 +77,9 @@ class Ownership:
     def _do(self, part: Callable[[LiveStream], None], stream: LiveStream) -> None:
         try:
             part(stream)
-        except (ConnectionError, TimeoutError):
-            raise
-        except Exception:
+        except Exception as error:
+            if is_passing(error):
+                raise
             log.exception("%s: dropped after a failure of its own", stream.name)
             self._kit.metrics.stream_failed()
             self._drop(stream)
@@ -93,9 +89,22 @@ class Ownership:
             self.streams[name].is_leaving = True
 
     def commit(self) -> None:
-        """One commit for each stream that has news; a stream that was lost is dropped."""
+        """One commit for each stream that has news; a stream that was lost is dropped.
+
+        Raises what passes (`is_passing`) when every stream has been tried: each then waits with
+        its own commit, and takes nothing more in."""
+        trouble: RedisError | None = None
         for stream in list(self.streams.values()):
+            trouble = self._try_commit(stream) or trouble
+        if trouble:
+            raise trouble
+
+    def _try_commit(self, stream: LiveStream) -> RedisError | None:
+        try:
             self._commit(stream)
+        except RedisError as error:
+            return error
+        return None
 
     def tend(self) -> None:
         """What is due by the clock: snapshots, streams that are over, leases."""
@@ -122,7 +131,7 @@ class Ownership:
         """`let_go`, at the end of a process: without Redis the lease runs out by itself."""
         try:
             self.let_go(stream)
-        except (ConnectionError, TimeoutError) as error:
+        except RedisError as error:
             log.warning("%s: left without a last commit: %s", stream.name, error)
             self._drop(stream)
 
@@ -133,33 +142,40 @@ class Ownership:
             while commit := stream.commit(self._committer):
                 self._kit.metrics.committed(time.perf_counter() - started, commit.num_entries)
                 if commit.after.snapshot != commit.before.snapshot:
-                    self._snapshots.keep_only(commit.after.snapshot, stream.outbox.lease)
-        except (OutOfMemoryError, ReadOnlyError) as error:
-            self._complain(stream, error)  # nothing was published; the same commit is tried again
-            return False
+                    self._keep_only(commit.after.snapshot, stream)
         except (StaleOwner, ResponseError) as error:
+            if is_passing(error):
+                raise
             self._kit.metrics.commit_refused()
             log.warning("%s: dropped: %s", stream.name, error)
             self._drop(stream)
             return False
         return True
 
-    def _complain(self, stream: LiveStream, error: ResponseError) -> None:
-        now = self._kit.clock()
-        if now - self._complained_at >= SECONDS_BETWEEN_COMPLAINTS:
-            self._complained_at = now
-            log.error(
-                "%s: Redis takes no writes, trying again until it does: %s", stream.name, error
-            )
+    def _keep_only(self, snapshot: str, stream: LiveStream) -> None:
+        try:
+            self._snapshots.keep_only(snapshot, stream.outbox.lease)
+        except OSError as error:
+            log.warning("%s: an old session could not be removed: %s", stream.name, error)
 
     def _make_room(self) -> bool:
-        """Lets the stream go that has been quiet for longest, if that is long enough."""
-        quiet = [stream for stream in self.streams.values() if stream.is_quiet]
-        longest = min(quiet, key=lambda stream: stream.active_at, default=None)
-        if longest is None or self._kit.clock() - longest.active_at < QUIET_SECONDS:
-            return False
-        self.let_go(longest)
-        return True
+        """Lets the stream go that has been silent for longest, if that is long enough. One that
+        still owes a summary is asked for it now, and goes when it is asked for room again."""
+        now = self._kit.clock()
+        silent = [
+            stream
+            for stream in self.streams.values()
+            if stream.is_silent and now - stream.active_at >= SILENT_SECONDS
+        ]
+        silent.sort(key=lambda stream: stream.active_at)
+        for stream in silent:
+            if stream.is_quiet:
+                self.let_go(stream)
+                return True
+            if not stream.is_hurried:
+                stream.is_hurried = True
+                return False
+        return False
 
     def _renew(self) -> None:
         for stream in list(self.streams.values()):

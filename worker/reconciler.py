@@ -33,6 +33,7 @@ class Reconciler(threading.Thread):
         metrics: Metrics,
         *,
         interval_seconds: float,
+        round_key: str = ROUND_KEY,
     ) -> None:
         super().__init__(name="weir-reconciler", daemon=True)
         self._redis = redis
@@ -40,6 +41,7 @@ class Reconciler(threading.Thread):
         self._send_adopt = send_adopt
         self._metrics = metrics
         self._interval_seconds = interval_seconds
+        self._round_key = round_key
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -55,7 +57,7 @@ class Reconciler(threading.Thread):
         """Make this interval's round unless another worker has; returns the messages sent."""
         # Shorter than the interval, or a lone worker would find its own last round in the way.
         held_ms = max(1, int(self._interval_seconds * 900))
-        is_ours = self._redis.set(ROUND_KEY, "", nx=True, px=held_ms)
+        is_ours = self._redis.set(self._round_key, "", nx=True, px=held_ms)
         unowned = list(self._unowned()) if is_ours else []
         self._metrics.unowned(len(unowned))
         for stream in unowned:

@@ -35,9 +35,14 @@ class PlacedLine:
     start: int
 
 
-def open_stream(kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease) -> LiveStream:
-    """Raises engine.NoFreeRow and redis' connection errors; no row is taken then."""
+def open_stream(kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease) -> LiveStream | None:
+    """None if nothing is left to do: the message to adopt it came late, or twice.
+
+    Raises engine.NoFreeRow and redis' errors; no row is taken then.
+    """
     outbox = Outbox(lease, Checkpoint.load(redis, lease.stream))
+    if _rests(redis, outbox):
+        return None
     is_new = outbox.checkpoint.status == "closed" or "summary" not in outbox.checkpoint.views
     outbox.advance(status="live")
     if is_new:
@@ -45,12 +50,28 @@ def open_stream(kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease) -> L
     lines = BackwardReader(kit, redis, stream_keys(lease.stream).transcript, outbox.checkpoint)
     session = _saved_session(kit, snapshots, outbox.checkpoint)
     if session is not None:
-        resumed = _resume(kit, outbox, session, lines)
+        try:
+            resumed = _resume(kit, outbox, session, lines)
+        except Exception:
+            kit.engine.close(session)
+            raise
         if resumed is not None:
             return resumed
         log.warning("%s: its snapshot does not fit its transcript", lease.stream)
         kit.engine.close(session)
     return _rebuild(kit, outbox, lines)
+
+
+def _rests(redis: Redis, outbox: Outbox) -> bool:
+    """Whether the stream is closed or parked, and nothing is unread or asked for since."""
+    checkpoint, stream = outbox.checkpoint, outbox.lease.stream
+    if checkpoint.status == "live":
+        return False
+    cursors: Any = {
+        stream: checkpoint.entry_id,
+        stream_keys(stream).requests: checkpoint.request_id,
+    }
+    return not redis.xread(cursors, count=1)
 
 
 def _begin(kit: Kit, outbox: Outbox) -> LiveStream:
@@ -134,8 +155,11 @@ class BackwardReader:
         while start > position:
             batch: Any = self._redis.xrevrange(self.key, before, "-", count=BATCH)
             for output_id, raw in batch:
-                line = self._kit.line({_text(name): _text(raw[name]) for name in raw})
                 before = f"({_text(output_id)}"
+                fields = {_text(name): _text(raw[name]) for name in raw}
+                if not fields.keys() >= {"entry", "text"}:
+                    continue  # not ours: whoever wrote it wrote it for others to read
+                line = self._kit.line(fields)
                 start -= len(line.tokens)
                 lines.append(PlacedLine(line, start))
                 if start <= position:

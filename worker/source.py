@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from worker.connection import is_passing
 from worker.entries import Entry, EntryLimits, Rejected, id_order, parse_entry
 from worker.keys import stream_keys
 from worker.requests import Request, parse_request
@@ -73,7 +74,9 @@ class Source:
         wanted = {**cursors, **{stream_keys(s).requests: at for s, at in request_cursors.items()}}
         try:
             read = self._read(wanted, count, block_seconds)
-        except _AWAY as error:
+        except RedisError as error:
+            if not is_passing(error):
+                raise
             self._pause(error, block_seconds)
             return Arrivals()
         self._note_connected()

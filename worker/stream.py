@@ -44,6 +44,7 @@ class LiveStream:
         self.outbox = outbox
         self.inbox = Inbox(outbox.next)
         self.is_leaving = False  # asked to let the stream go
+        self.is_hurried = False  # asked for its summary now: another stream wants the row
         self._kit = kit
         self._keys = stream_keys(outbox.lease.stream)
         self._transcript = Transcript(kit.restorer, views.get("transcript", {}))
@@ -88,7 +89,7 @@ class LiveStream:
             self.outbox.advance(entry_id=item.id, entries_read=num_read)
             self.inbox.settled()
             self._kit.metrics.read(num_entries)
-            self.active_at = self._kit.clock()
+            self.active_at, self.is_hurried = self._kit.clock(), False
             if isinstance(item, Entry) and item.end_of_stream:
                 self._end_here()
 
@@ -181,6 +182,8 @@ class LiveStream:
                 return "end"
             if self._request and self._request.kind == "flush":
                 return "flush"
+            if self.is_hurried:
+                return "room"
         return self._summary.due(self.session.num_seen, now)
 
     def take_out(self) -> None:
@@ -259,11 +262,12 @@ class LiveStream:
             name = snapshots.save(
                 self._kit.engine, self.session, self.outbox.lease, self.outbox.next
             )
+            num_bytes = snapshots.num_bytes(name)
         except OSError as error:
             log.warning("%s: its session could not be saved: %s", self.name, error)
             return
         self.outbox.advance(snapshot=name)
-        self._kit.metrics.snapshot(self._kit.clock() - now, snapshots.num_bytes(name))
+        self._kit.metrics.snapshot(self._kit.clock() - now, num_bytes)
 
     # ---- leaving
 
@@ -276,6 +280,11 @@ class LiveStream:
     def has_work(self) -> bool:
         """Whether a round would do something although nothing arrives."""
         return not self.inbox.is_empty or not self._is_caught_up
+
+    @property
+    def is_silent(self) -> bool:
+        """Nothing is unread, and all that was read is in the window."""
+        return self.inbox.is_empty and self._is_caught_up
 
     @property
     def is_quiet(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,6 +168,18 @@ def test_hypotheses_become_a_transcript_that_is_never_revised(
     assert [line.get("continues") for line in lines] == [None, "1"]
 
 
+def test_words_that_are_still_open_when_a_stream_ends_are_not_lost(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    redis.xadd(STREAM, {"text": "And then we", "final": "0", "segment": "3"})
+    redis.xadd(STREAM, {"text": "And then he left", "final": "0", "segment": "3"})
+    end = redis.xadd(STREAM, {"end_of_stream": "1"}).decode()
+    bench.run_to_end()
+    lines = outputs(redis_text, KEYS.transcript)
+    assert column(lines, "text") == ["And then", "he left", ""]
+    assert (lines[1]["entry"], lines[1]["segment"], lines[2]["end_of_stream"]) == (end, "3", "1")
+
+
 def test_a_closed_stream_that_goes_on_has_a_new_life(
     bench: Workbench, redis: Redis, redis_text: Redis
 ) -> None:
@@ -251,20 +264,21 @@ def test_streams_on_one_worker_do_not_mix(
         ]
 
 
-def test_a_quiet_stream_gives_its_row_to_one_that_has_text(
-    redis: Redis, settings: Settings
+def test_a_silent_stream_is_summarised_and_gives_its_row_to_one_that_waits(
+    redis: Redis, redis_text: Redis, settings: Settings
 ) -> None:
     bench = Workbench(settings.model_copy(update={"num_rows": 4, "max_streams": 1}))
     publish(redis, 3, "live:old", end=False)
     bench.pipeline.adopt("live:old")
-    bench.run(20)
+    bench.run_until_idle()
     publish(redis, 1, "live:new", end=False)
     bench.pipeline.adopt("live:new")
     bench.run(3)
-    assert list(bench.streams) == ["live:old"]
-    request(redis, "live:old", "flush")
+    assert list(bench.streams) == ["live:old"], "it has not been silent for long"
+    bench.now += 4
+    bench.pipeline.adopt("live:new")
     bench.run_until_quiet()
-    bench.now += 60
+    assert column(outputs(redis_text, "weir:{live:old}:summary"), "reason")[-1] == "room"
     bench.pipeline.adopt("live:new")
     bench.run(3)
     assert list(bench.streams) == ["live:new"]
@@ -299,20 +313,44 @@ def test_an_output_key_that_is_no_stream_costs_that_stream_alone(
 def test_a_server_that_takes_no_writes_is_waited_for(
     bench: Workbench, redis: Redis, redis_text: Redis
 ) -> None:
+    """Longer than a lease: renewing it is refused as well as commits are."""
     ids = publish(redis, 12)
     bench.pipeline.adopt(STREAM)
     bench.run(3)
     redis.config_set("maxmemory", 1)
     try:
-        bench.run(100)
+        assert bench.run_in_trouble(40) > 0
         assert STREAM in bench.streams
-        num_lines = redis.xlen(KEYS.transcript)
-        assert num_lines < len(ids)
+        assert redis.xlen(KEYS.transcript) < len(ids)
     finally:
         redis.config_set("maxmemory", 0)
     bench.run(until=lambda: STREAM not in bench.streams)
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
     assert_tiled(outputs(redis_text, KEYS.summary), ids[:-1])
+
+
+def test_a_read_that_the_server_breaks_off_is_made_again(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    bench.pipeline.adopt(STREAM)
+    bench.run(2)
+    done = threading.Event()
+
+    def break_off() -> None:
+        while not done.is_set():
+            for client in redis.client_list():
+                redis.execute_command("CLIENT", "UNBLOCK", client["id"], "ERROR")
+
+    breaker = threading.Thread(target=break_off)
+    breaker.start()
+    try:
+        bench.run(100)
+    finally:
+        done.set()
+        breaker.join()
+    ids = publish(redis, 2)
+    bench.run(until=lambda: STREAM not in bench.streams)
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
 
 
 @pytest.mark.parametrize(

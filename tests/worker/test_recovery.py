@@ -122,6 +122,26 @@ def test_a_server_that_comes_back_with_an_older_state_is_believed(
     assert_exactly_once(redis_text, ids)
 
 
+@pytest.mark.parametrize("end", [True, False])
+def test_a_message_to_adopt_that_comes_late_opens_nothing(
+    redis: Redis, small: Settings, end: bool
+) -> None:
+    publish(redis, 3, end=end)
+    bench = Workbench(small)
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    bench.now += 60
+    bench.run_until_quiet()
+    bench.pipeline.close()
+    status = redis.hget(KEYS.state, "status")
+    assert status == (b"closed" if end else b"parked")
+    bench.pipeline.adopt(STREAM)
+    bench.run(3)
+    assert not bench.streams
+    assert redis.hget(KEYS.state, "status") == status
+    assert bench.engine.num_free_rows == bench.engine.config.num_rows
+
+
 def test_a_torn_snapshot_costs_a_rebuild_and_nothing_else(
     redis: Redis, redis_text: Redis, small: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -156,6 +176,43 @@ def test_a_rebuilt_window_holds_the_same_tokens_at_the_same_places(
     assert after.session.num_seen == before.session.num_seen
     assert after.session.window_fill == before.session.window_fill
     assert after.outbox.checkpoint.views == before.outbox.checkpoint.views
+
+
+def test_a_take_over_that_fails_gives_its_row_back(redis: Redis, small: Settings) -> None:
+    """The server goes away between the snapshot and the transcript."""
+    publish(redis, 6, end=False)
+    first = Workbench(small)
+    first.pipeline.adopt(STREAM)
+    first.run_until_idle()
+    first.pipeline.close()
+    bench = Workbench(small)
+    redis.rename(KEYS.transcript, "kept")
+    redis.set(KEYS.transcript, "no stream")
+    for _ in range(bench.engine.config.num_rows + 1):
+        bench.pipeline.adopt(STREAM)
+        bench.run(1)
+        redis.delete(KEYS.lease)
+    assert bench.engine.num_free_rows == bench.engine.config.num_rows
+    redis.rename("kept", KEYS.transcript)
+    bench.pipeline.adopt(STREAM)
+    bench.run(1)
+    assert STREAM in bench.streams
+
+
+def test_lines_that_others_wrote_into_a_transcript_are_passed_over(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    publish(redis, 6, end=False)
+    first = Workbench(small)
+    first.pipeline.adopt(STREAM)
+    first.run_until_idle()
+    num_seen = first.streams[STREAM].session.num_seen
+    die(redis, first)
+    redis.xadd(KEYS.transcript, {"note": "by hand"})
+    bench = Workbench(small)
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    assert bench.streams[STREAM].session.num_seen == num_seen
 
 
 def test_snapshots_of_a_stream_that_has_ended_are_removed(redis: Redis, small: Settings) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from redis import Redis
+from redis.exceptions import RedisError
 
 from engine import Engine, EngineConfig, Tokenizer
 from engine.model import StreamingModel, load, source_of
 from worker.config import Settings
-from worker.connection import connect, connect_blocking
+from worker.connection import connect, connect_blocking, is_passing
 from worker.keys import StreamKeys, stream_keys
 from worker.kit import Kit, engine_config
 from worker.metrics import Metrics
@@ -69,6 +70,20 @@ class Workbench:
             self.pipeline.run_once()
             self.check()
         assert num_rounds < MAX_ROUNDS, "it does not end"
+
+    def run_in_trouble(self, num_rounds: int) -> int:
+        """Rounds while the server may refuse things, as the engine's thread makes them; how many
+        of them it refused."""
+        num_refused = 0
+        for _ in range(num_rounds):
+            self.now += 1.0
+            try:
+                self.pipeline.run_once()
+            except RedisError as error:
+                assert is_passing(error), error
+                num_refused += 1
+            self.check()
+        return num_refused
 
     def run_to_end(self, stream: str = STREAM) -> None:
         """Adopts the stream and runs until it is closed."""

@@ -61,6 +61,15 @@ class Agreement:
         segment.num_parts += 1
         return Confirmed(" ".join(fresh), segment.num_parts - 1, final)
 
+    def finish(self) -> dict[str, Confirmed]:
+        """What the open segments still have to say when their stream ends, by their names."""
+        last: dict[str, Confirmed] = {}
+        for name, segment in list(self._segments.items()):
+            confirmed = self.take(name, " ".join(segment.hypothesis), final=True)
+            if confirmed is not None:
+                last[name] = confirmed
+        return last
+
     def to_json(self) -> dict[str, Any]:
         return {
             name: {"c": s.confirmed, "h": s.hypothesis, "p": s.num_parts, "f": s.is_final}

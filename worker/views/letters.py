@@ -16,6 +16,7 @@ import torch
 from llguidance import LLMatcher, LLTokenizer
 
 MARKS = ".,?!;:"
+MAX_SHOUTED = 4
 
 
 def is_raw(text: str) -> bool:
@@ -36,12 +37,14 @@ def letters(text: str) -> str:
 
 
 def written_forms(word: str) -> list[str]:
-    """`word` as it came, Capitalised and in CAPITALS; a character that its other case would turn
-    into other letters (German sharp s, ligatures) keeps its form."""
+    """`word` as it came, Capitalised and, if it is short, in CAPITALS: small models are too fond of
+    these. A character that its other case would turn into other letters (German sharp s, ligatures)
+    keeps its form."""
     upper = "".join(_upper(char) for char in word)
     first = next((i for i, char in enumerate(word) if _has_two_cases(char)), None)
     capitalised = word if first is None else word[:first] + upper[first] + word[first + 1 :]
-    return list(dict.fromkeys([word, capitalised, upper]))
+    shouted = [upper] if len(word) <= MAX_SHOUTED else []
+    return list(dict.fromkeys([word, capitalised, *shouted]))
 
 
 def grammar(raw: str) -> str:

@@ -53,14 +53,26 @@ class Transcript:
         if self._current is None:
             confirmed = self._confirm(entry)
             if confirmed is None:
-                return [_carried(entry) | {"text": "", "final": "1"}] if entry.end_of_stream else []
+                return self._last_words(entry) if entry.end_of_stream else []
             self._current = Settling(confirmed, self._restoration(confirmed.text, entry))
         restoration = self._current.restoration
         text = restoration.advance() if restoration else self._current.confirmed.text
         if text is None:
             return None
         settled, self._current = self._current, None
-        return [self._fields(entry, settled, text)]
+        lines = [self._fields(entry, settled, text)]
+        return [*self._last_words(entry), *lines] if entry.end_of_stream else lines
+
+    def _last_words(self, end: Entry) -> list[Fields]:
+        """What the recogniser never came to confirm, as it last had it, and the mark of the end."""
+        rest = self._agreement.finish()
+        lines = [
+            {"entry": end.id, "text": confirmed.text, "final": "1"} | ({"segment": s} if s else {})
+            for s, confirmed in rest.items()
+        ]
+        if end.text:
+            return lines
+        return [*lines, _carried(end) | {"text": "", "final": "1"}]
 
     def to_json(self) -> dict[str, Any]:
         """As it was when the last entry was settled: one on its way will be taken in again."""
