@@ -105,7 +105,7 @@ class Pipeline:
         streams, settings = self.owned.streams, self._kit.settings
         if not streams:
             return
-        is_idle = not self._engine.has_work and not any(s.has_work for s in streams.values())
+        is_idle = not self._engine.has_work and all(s.is_silent for s in streams.values())
         arrivals = self._source.read(
             {name: s.inbox.read_id for name, s in streams.items() if s.wants_entries},
             {name: s.inbox.request_read_id for name, s in streams.items()},

@@ -30,8 +30,7 @@ from worker.views.transcript import Transcript
 
 log = logging.getLogger(__name__)
 
-MAX_REJECTED_KEPT = 10_000
-MAX_ANSWERS_KEPT = 10_000
+MAX_KEPT = 10_000  # rejected entries, and answers
 
 
 class LiveStream:
@@ -67,8 +66,6 @@ class LiveStream:
     def wants_entries(self) -> bool:
         return not self._has_ended and self.inbox.has_room
 
-    # ---- taking in
-
     def take_in(self) -> None:
         """Entries become lines of the transcript, lines become tokens of the window; summaries and
         answers are begun when they are due."""
@@ -97,7 +94,7 @@ class LiveStream:
         """False while the model still writes it."""
         if isinstance(item, Entry):
             return self._publish_lines(item)
-        self.outbox.publish(self._keys.rejected, item.republished(), MAX_REJECTED_KEPT)
+        self.outbox.publish(self._keys.rejected, item.republished(), MAX_KEPT)
         self._kit.metrics.rejected(item.kind)
         return True
 
@@ -200,7 +197,7 @@ class LiveStream:
         if answered:
             question, fields = answered
             entry = self.outbox.next.entry_id
-            self.outbox.publish(keys.answers, fields | {"entry": entry}, MAX_ANSWERS_KEPT)
+            self.outbox.publish(keys.answers, fields | {"entry": entry}, MAX_KEPT)
             metrics.view("prompt", float(fields["seconds"]))
             if not question.is_rolling and self._request:
                 self._carried_out(self._request)
@@ -269,21 +266,14 @@ class LiveStream:
         self.outbox.advance(snapshot=name)
         self._kit.metrics.snapshot(self._kit.clock() - now, num_bytes)
 
-    # ---- leaving
-
     @property
     def is_closed(self) -> bool:
         """Its end is committed."""
         return self.outbox.is_empty and self.outbox.checkpoint.status == "closed"
 
     @property
-    def has_work(self) -> bool:
-        """Whether a round would do something although nothing arrives."""
-        return not self.inbox.is_empty or not self._is_caught_up
-
-    @property
     def is_silent(self) -> bool:
-        """Nothing is unread, and all that was read is in the window."""
+        """Nothing to settle or feed until something arrives."""
         return self.inbox.is_empty and self._is_caught_up
 
     @property

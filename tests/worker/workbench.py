@@ -101,7 +101,7 @@ class Workbench:
         self.run(
             until=lambda: (
                 not self.engine.has_work
-                and not any(stream.has_work for stream in self.streams.values())
+                and all(stream.is_silent for stream in self.streams.values())
             )
         )
 
