@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.views.quotes import MAX_OLD, MAX_QUOTES, Quote, QuoteConstraint, offered
+from worker.views.quotes import MAX_OLD, MAX_QUOTES, MIN_NEW, Quote, QuoteConstraint, offered
 
 OTHER_WORDS = ["mother", "garden", "ticket", "camera", "guitar", "blanket"]
 END = 0
@@ -83,3 +83,15 @@ def test_what_the_text_repeats_is_offered_before_what_it_says_in_passing() -> No
 @pytest.mark.parametrize("lines", [[], [""], ["   "]])
 def test_of_nothing_nothing_is_offered(lines: list[str]) -> None:
     assert offered(lines) == []
+
+
+@given(st.integers(0, 2**32))
+def test_several_new_quotes_are_chosen_if_they_fit(seed: int) -> None:
+    quotes = [Quote((2, 3 + n, LINE_END), n == 0) for n in range(7)]
+    constraint = QuoteConstraint(quotes, vocab_size=10, stop=frozenset({END}), max_tokens=99)
+    chance = random.Random(seed)
+    written: list[int] = []
+    while not constraint.is_complete:
+        written.append(chance.choice(constraint.allowed().nonzero().flatten().tolist()))
+        constraint.accept(written[-1])
+    assert len({token - 3 for token in written if token > 3}) >= MIN_NEW

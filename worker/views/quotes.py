@@ -19,6 +19,7 @@ import torch
 MAX_OFFERED = 6
 MAX_OLD = 1
 MAX_QUOTES = 5
+MIN_NEW = 3  # if so many are offered and fit: the last one alone is not a summary
 MIN_WORDS, MAX_WORDS = 6, 32
 
 
@@ -83,6 +84,7 @@ class QuoteConstraint:
         self._vocab_size = vocab_size
         self._stop = stop
         self._budget = max_tokens
+        self._wanted = min(MIN_NEW, sum(not quote.is_old for quote in self._left))
         self._chosen: list[Quote] = []
         self._written: list[int] = []  # of the quote that is being written
 
@@ -90,7 +92,7 @@ class QuoteConstraint:
         place = len(self._written)
         allowed = torch.zeros(self._vocab_size, dtype=torch.bool)
         allowed[[quote.tokens[place] for quote in self._possible()]] = True
-        if place == 0 and self._has_new:
+        if place == 0 and self._num_new >= self._wanted:
             allowed[list(self._stop)] = True
         return allowed
 
@@ -111,19 +113,26 @@ class QuoteConstraint:
         return not self._written and not self._possible()
 
     @property
-    def _has_new(self) -> bool:
-        return any(not quote.is_old for quote in self._chosen)
+    def _num_new(self) -> int:
+        return sum(not quote.is_old for quote in self._chosen)
 
     def _possible(self) -> list[Quote]:
         """The quotes that may come next, or that the one being written may be."""
         if len(self._chosen) == MAX_QUOTES:
             return []
         begun = tuple(self._written)
-        return [
+        fitting = [
             quote
             for quote in self._left
             if quote.tokens[: len(begun)] == begun and self._has_room(quote)
         ]
+        return [quote for quote in fitting if self._leaves_enough(quote)] or fitting
+
+    def _leaves_enough(self, quote: Quote) -> bool:
+        """Whether as many new ones follow `quote` as are wanted after it."""
+        after = self._left[self._left.index(quote) + 1 :]
+        num_new = self._num_new + (not quote.is_old)
+        return sum(not other.is_old for other in after) >= self._wanted - num_new
 
     def _has_room(self, quote: Quote) -> bool:
         if not quote.is_old:
