@@ -21,7 +21,8 @@ from worker.cli import main
 
 SMALL = ("--max-tokens", "5", "--num-recent", "40", "--num-threads", "1")
 FIGURES = re.compile(
-    r"\[([\d,]+) tokens seen, ([\d,]+) slid out; window (\d+)/44, KV ([\d,]+) bytes, RSS [\d,]+ MB\]"
+    r"\[([\d,]+) tokens seen, ([\d,]+) slid out; window (\d+)/44, "
+    r"KV ([\d,]+) bytes, RSS [\d,]+ MB\]"
 )
 
 Weir = Callable[..., tuple[int, str, str]]
