@@ -70,7 +70,7 @@ class Pipeline:
     def run_once(self) -> bool:
         """One round; False if there is nothing to do until somebody adopts a stream.
 
-        Raises redis' connection errors: nothing is lost, call again.
+        Raises redis' errors. After one that passes (`is_passing`) nothing is lost: call again.
         """
         self._obey()
         self._read()
