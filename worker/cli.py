@@ -28,7 +28,7 @@ COMMANDS = {
     "close": "end a stream: last summary, then no owner any more",
     "chat": "chat with a model here, for as long as you like, at level memory",
     "bench": "measure the engine's speed on this machine",
-    "eval": "measure a model: eval perplexity compares window policies",
+    "eval": "measure a model: `weir eval` lists what can be measured",
 }
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
@@ -56,9 +56,14 @@ def _run(name: str, argv: list[str]) -> int:
     command = import_module(f"worker.commands.{name}")
     if hasattr(command, "run_with"):  # it reads its options itself
         return int(command.run_with(argv))
+    return run_command(command, name, argv)
+
+
+def run_command(command: ModuleType, name: str, argv: Sequence[str]) -> int:
+    """`name` is what a person types after `weir`: one word, or a group and a word."""
     parser = OneLineParser(prog=f"weir {name}", description=_sentence(command))
     command.add_arguments(parser)
-    read_environment(parser, name)
+    read_environment(parser, name.replace(" ", "_"))
     arguments = parser.parse_args(argv)
     try:
         return _run_with_server(command, arguments)

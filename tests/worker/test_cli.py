@@ -21,6 +21,7 @@ from worker.checkpoint import Checkpoint
 from worker.cli import COMMANDS, main
 from worker.commands.streams import _table
 from worker.committer import Committer, Output
+from worker.commands.eval import MEASURES
 from worker.config import Settings
 from worker.embedded import EmbeddedServer
 from worker.keys import stream_keys
@@ -455,6 +456,15 @@ def test_ask_gives_up_in_time(weir: Weir, redis: Redis) -> None:
     code, out, err = weir("ask", "live:a", "Who?", "--wait", "0.01")
     assert (code, out) == (1, "")
     assert f"it will come in {KEYS.answers}" in err
+
+
+def test_eval_lists_its_measures_and_each_has_its_own_help(weir: Weir) -> None:
+    code, out, _ = weir("eval")
+    assert code == 2
+    assert all(measure in out for measure in MEASURES)
+    code, out, _ = weir("eval", "perplexity", "--help")
+    assert code == 0
+    assert "WEIR_EVAL_PERPLEXITY_TEXT" in out
 
 
 def test_eval_compares_policies_and_draws_them(weir: Weir, tmp_path: Path) -> None:

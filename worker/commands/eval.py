@@ -1,72 +1,46 @@
-"""Measure a model: `perplexity` reads a text past the window in several ways and compares them, as
-the StreamingLLM paper does.
-
-The policies: dense (plain attention, memory grows), window (recent tokens alone), recompute (the
-last window anew for each token), sinks (Weir). Each reads the same tokens; the table gives
-perplexity, speed and memory, the PNG the running loss.
-"""
+"""Measure a model. Each measure is a command of its own, a file in worker/commands/evals."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
 from engine import EngineError
-from worker.options import add_settings, settings_from
+from worker.cli import MISUSED, run_command
+from worker.options import OneLineParser
 
-POLICIES = "dense,window,recompute,sinks"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("measure", choices=["perplexity"], help="what to measure")
-    parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="a UTF-8 text")
-    parser.add_argument(
-        "--policies",
-        default=POLICIES,
-        metavar="NAMES",
-        help="commas between them (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-tokens",
-        type=int,
-        default=4096,
-        metavar="TOKENS",
-        help="read this many of the text's tokens (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--png",
-        type=Path,
-        default=Path("perplexity.png"),
-        metavar="FILE",
-        help="where the running loss is drawn (default: %(default)s)",
-    )
-    add_settings(parser, ["model", "dtype", "device"])
+MEASURES = {
+    "perplexity": "read a text past the window in several ways and compare them",
+}
 
 
-def run(arguments: argparse.Namespace) -> int:
-    settings = settings_from(arguments)
+def run_with(argv: Sequence[str]) -> int:
+    """The words after the measure belong to it, --help included."""
+    parser = _parser()
+    measure = parser.parse_args(argv[:1]).measure
+    if measure is None:
+        parser.print_help()
+        return MISUSED
+    name = f"eval {measure}"
     try:
-        import_module("engine.evaluate").run(  # late: `--help` needs no torch
-            model=settings.model,
-            text=arguments.text,
-            policies=[name.strip() for name in arguments.policies.split(",")],
-            num_sinks=arguments.num_sinks,
-            num_recent=arguments.num_recent,
-            max_tokens=arguments.max_tokens,
-            png=arguments.png,
-            dtype=settings.dtype,
-            device=settings.device,
-        )
+        return run_command(import_module(f"worker.commands.evals.{measure}"), name, argv[1:])
     except EngineError as error:
-        sys.stderr.write(f"weir eval: {error}\n")
-        return 2
-    print(f"drawn: {arguments.png}")
-    return 0
+        sys.stderr.write(f"weir {name}: {error}\n")
+        return MISUSED
+
+
+def _parser() -> OneLineParser:
+    width = max(map(len, MEASURES))
+    lines = (f"  {name:<{width}}  {what}" for name, what in MEASURES.items())
+    parser = OneLineParser(
+        prog="weir eval",
+        usage="weir eval MEASURE [OPTIONS]",
+        description=__doc__.partition(".")[0] + ".",
+        epilog="measures:\n" + "\n".join(lines) + "\n\n`weir eval MEASURE --help` lists its "
+        "options and the WEIR_EVAL_* variables that say the same.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("measure", nargs="?", choices=MEASURES, help=argparse.SUPPRESS)
+    return parser
