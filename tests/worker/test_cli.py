@@ -19,9 +19,9 @@ from rich.console import Console
 
 from worker.checkpoint import Checkpoint
 from worker.cli import COMMANDS, main
+from worker.commands.eval import MEASURES
 from worker.commands.streams import _table
 from worker.committer import Committer, Output
-from worker.commands.eval import MEASURES
 from worker.config import Settings
 from worker.embedded import EmbeddedServer
 from worker.keys import stream_keys
