@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.cache import SinkCache as SinkCache
     from engine.chat import Chat as Chat
     from engine.config import EngineConfig as EngineConfig
     from engine.engine import Engine as Engine
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from engine.text import Tokenizer as Tokenizer
 
 _HOMES = {
+    "SinkCache": "engine.cache",
     "Chat": "engine.chat",
     "EngineConfig": "engine.config",
     "Engine": "engine.engine",
