@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.rotary import Rotary
 from engine.session import Session
-
-NO_LIMIT = 2**62
+from engine.window import Window
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Block:
         self.offset = offset
         self.num_tokens = num_tokens
         self.device = device
-        self._masks: dict[int, Tensor | None] = {}
+        self._masks: dict[int | None, Tensor | None] = {}
         self._angles: dict[Rotary, tuple[Tensor, Tensor]] = {}
 
     @property
@@ -88,15 +88,18 @@ class Block:
         return self._writes(range(self.beside.start, self.beside.stop)[-num_recent:])
 
     def _writes(self, packed: range) -> Writes | None:
+        """`packed` is some of one session's tokens, or the single tokens of all sessions."""
         if not packed:
             return None
-        targets = []
-        for place in packed:
-            which, step = divmod(place - self.offset, self.num_tokens)
-            session = self.sessions[which]
-            targets.append((session.row, session.window.slot(self.firsts[which] + step)))
-        rows, slots = torch.tensor(targets, device=self.device).unbind(1)
-        return Writes(slice(packed.start, packed.stop), rows, slots)
+        rows = torch.arange(self.rows.start, self.rows.stop, device=self.device)
+        if self.num_tokens == 1:
+            pairs = zip(self.sessions, self.firsts, strict=True)
+            slots = [session.window.slot(first) for session, first in pairs]
+        else:
+            slot, shift = self.sessions[0].window.slot, self.firsts[0] - self.offset
+            slots = [slot(place + shift) for place in packed]
+        targets = torch.tensor(slots, device=self.device)
+        return Writes(slice(packed.start, packed.stop), rows.expand(len(slots)), targets)
 
     @cached_property
     def _nums_written(self) -> list[int]:
@@ -105,13 +108,9 @@ class Block:
         return [first + num_written for first in self.firsts]
 
     @cached_property
-    def _fills(self) -> list[int]:
-        pairs = zip(self.sessions, self._nums_written, strict=True)
-        return [session.window.fill(num_written) for session, num_written in pairs]
-
-    @cached_property
     def num_slots(self) -> int:
-        return max(self._fills)
+        pairs = zip(self.sessions, self._nums_written, strict=True)
+        return max(session.window.num_slots(num_written) for session, num_written in pairs)
 
     @cached_property
     def num_sink_slots(self) -> int:
@@ -132,11 +131,9 @@ class Block:
         """(B, C): how far each query is turned back to look at the sinks; None = nobody is."""
         if self.num_sink_slots == 0:
             return None
-        amounts = [
-            [t - session.base - session.window.sink_reader(t) for t in self._numbers(first)]
-            for session, first in zip(self.sessions, self.firsts, strict=True)
-        ]
-        return torch.tensor(amounts, device=self.device) if any(map(any, amounts)) else None
+        bases = torch.tensor([session.base for session in self.sessions]).view(-1, 1, 1)
+        turns = (self._queries - bases - self._places).squeeze(2)
+        return turns.to(self.device) if turns.any() else None
 
     def angles(self, rotary: Rotary, turns: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines for turning queries back by `turns`: (B, C, width / 2) each."""
@@ -146,60 +143,74 @@ class Block:
 
     def mask(self, sliding_window: int | None) -> Tensor | None:
         """(B, C, T) float32 to add to the scores: 0 = visible, -inf = not; None = all visible."""
-        limit = NO_LIMIT if sliding_window is None else sliding_window
-        if limit >= self._farthest:
-            limit = NO_LIMIT
+        farthest = max(session.window.size for session in self.sessions)
+        is_far = sliding_window is None or sliding_window >= farthest
+        limit = None if is_far else sliding_window
         if limit not in self._masks:
             self._masks[limit] = self._mask(limit)
         return self._masks[limit]
 
+    def _mask(self, limit: int | None) -> Tensor | None:
+        if limit is None and self._sees_all_slots:
+            return None
+        visible = self._visible if limit is None else self._visible & (self._distances < limit)
+        return None if visible.all() else torch.where(visible, 0.0, -torch.inf).to(self.device)
+
     @property
-    def _farthest(self) -> int:
-        """No distance inside a window reaches its size."""
-        return max(session.window.size for session in self.sessions)
-
-    def _numbers(self, first: int) -> range:
-        return range(first, first + self.num_tokens)
-
-    def _mask(self, limit: int) -> Tensor | None:
-        is_newest_token = self.num_tokens == 1 and min(self._fills) == self.num_slots
-        if is_newest_token and limit == NO_LIMIT:
-            return None
-        visible = torch.stack([self._visible(which, limit) for which in range(self.num_sessions)])
-        if bool(visible.all()):
-            return None
-        return torch.where(visible, 0.0, -torch.inf).to(self.device)
-
-    def _visible(self, which: int, limit: int) -> Tensor:
-        """(C, T) bool: the distance inside the window is neither negative nor too long."""
-        window, distance = self.sessions[which].window, self._distance(which)
-        is_sink = self._keys[which] < window.num_sinks
-        farthest = torch.where(is_sink, limit, min(limit, window.num_recent))
-        return (distance >= 0) & (distance < farthest)
+    def _sees_all_slots(self) -> bool:
+        """Single tokens find nothing in their rows but what they see."""
+        pairs = zip(self.sessions, self._nums_written, strict=True)
+        fills = (session.window.fill(num_written) for session, num_written in pairs)
+        return self.num_tokens == 1 and min(fills) == self.num_slots
 
     @cached_property
     def distances(self) -> Tensor:
         """(B, C, T) float32: from query to key inside the window; of no meaning where masked."""
-        distances = [self._distance(which) for which in range(self.num_sessions)]
-        return torch.stack(distances).to(self.device, torch.float32)
+        return self._distances.to(self.device, torch.float32)
 
-    def _distance(self, which: int) -> Tensor:
-        """(C, T) int64: negative where the key is not there yet."""
-        window, keys = self.sessions[which].window, self._keys[which]
-        queries = torch.tensor(self._numbers(self.firsts[which])).unsqueeze(1)
-        sink_readers = queries.clamp(max=window.size - 1)
-        return torch.where(keys < window.num_sinks, sink_readers, queries) - keys
+    # ---- on the CPU, int64, with room for B sessions, C queries and T keys: (B, C, T)
 
     @cached_property
-    def _keys(self) -> list[Tensor]:
-        """(T,) int64 for each session: the tokens that its queries could see."""
-        return [self._keys_of(which) for which in range(self.num_sessions)]
+    def _windows(self) -> Any:
+        """A window whose numbers are tensors (B, 1, 1): its arithmetic for all at once."""
+        windows = [session.window for session in self.sessions]
+        facts = [(w.num_sinks, w.num_recent, w.num_discard) for w in windows]
+        numbers: Any = torch.tensor(facts).T.reshape(3, -1, 1, 1)
+        return Window(*numbers)
 
-    def _keys_of(self, which: int) -> Tensor:
-        """The token in each slot, one to come where there is none, then those beside."""
-        window, first = self.sessions[which].window, self.firsts[which]
-        held = window.slot_tokens(self._nums_written[which])
+    @cached_property
+    def _queries(self) -> Tensor:
+        """(B, C, 1): the tokens that look."""
+        return torch.tensor(self.firsts).view(-1, 1, 1) + torch.arange(self.num_tokens).unsqueeze(1)
+
+    @cached_property
+    def _places(self) -> Tensor:
+        """(B, C, 1): where they stand in their windows."""
+        places: Tensor = self._windows.place(self._queries)
+        return places
+
+    @cached_property
+    def _keys(self) -> Tensor:
+        """(B, 1, T): the token in each slot, then those beside. In a slot that is still empty, a
+        sink to come or, in the ring, a number below S."""
+        slots = torch.arange(self.num_slots)
+        newest = torch.tensor(self._nums_written).view(-1, 1, 1) - 1
+        in_ring = newest - (newest - slots) % self._windows.num_recent
+        held = torch.where(slots < self._windows.num_sinks, slots, in_ring)
         num_beside = self.beside.stop - self.beside.start
-        beside = range(first + self.num_tokens - num_beside, first + self.num_tokens)
-        absent = [first + self.num_tokens] * (self.num_slots - len(held))
-        return torch.tensor([*held, *absent, *beside])
+        return torch.cat((held, self._queries[:, self.num_tokens - num_beside :].mT), dim=2)
+
+    @cached_property
+    def _is_sink(self) -> Tensor:
+        """(B, 1, T)"""
+        num_sinks: Tensor = self._windows.num_sinks
+        return torch.arange(self._keys.shape[2]) < num_sinks
+
+    @cached_property
+    def _visible(self) -> Tensor:
+        oldest: Tensor = self._windows.oldest(self._queries)
+        return (self._keys <= self._queries) & (self._is_sink | (oldest <= self._keys))
+
+    @cached_property
+    def _distances(self) -> Tensor:
+        return torch.where(self._is_sink, self._places, self._queries) - self._keys

@@ -1,8 +1,12 @@
 """The engine's settings: frozen, made once, checked when made."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 from engine.errors import ConfigError
+from engine.window import HALF, Window
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -14,6 +18,7 @@ class EngineConfig:
     model            "bundled", a local directory, or a model id of the hub
     num_sinks        first tokens of a stream that stay visible for ever
     num_recent       last tokens that are visible, the newest included
+    num_discard      recent tokens that leave together when a new one finds no room; -1 = half
     num_rows         sessions alive at once, forks included
     max_chunk        tokens of one session in one step
     max_step_tokens  tokens of all sessions in one step
@@ -22,6 +27,7 @@ class EngineConfig:
     model: str
     num_sinks: int = 4
     num_recent: int = 1020
+    num_discard: int = 1
     num_rows: int = 48
     max_chunk: int = 256
     max_step_tokens: int = 1024
@@ -34,6 +40,11 @@ class EngineConfig:
         self._require(self.num_sinks >= 0, "num_sinks", "0 or more")
         for name in ("num_recent", "num_rows", "max_chunk"):
             self._require(getattr(self, name) >= 1, name, "1 or more")
+        self._require(
+            self.num_discard == HALF or 1 <= self.num_discard <= self.num_recent,
+            "num_discard",
+            f"1 to num_recent ({self.num_recent}), or -1 for half of it",
+        )
         # One token for every session fits in a step, so that nobody starves.
         self._require(
             self.max_step_tokens >= self.num_rows,
@@ -45,6 +56,23 @@ class EngineConfig:
         self._require(
             self.num_threads is None or self.num_threads >= 1, "num_threads", "1 or more, or None"
         )
+
+    @classmethod
+    def of_context(
+        cls, model: str, *, ctx_size: int, n_keep: int = 4, n_discard: int = 1, **others: Any
+    ) -> EngineConfig:
+        """The window in the words of llama.cpp and of Intel's extension for transformers.
+
+        Both discard half (`n_discard=-1`) unless told otherwise; the engine, one token at a time.
+        """
+        num_recent = ctx_size - n_keep
+        return cls(model, n_keep, num_recent, num_discard=n_discard, **others)
+
+    @property
+    def window(self) -> Window:
+        is_half = self.num_discard == HALF
+        num_discard = max(1, self.num_recent // 2) if is_half else self.num_discard
+        return Window(self.num_sinks, self.num_recent, num_discard)
 
     def _require(self, holds: bool, name: str, valid: str) -> None:
         if not holds:

@@ -33,7 +33,7 @@ class Engine:
         self.config = config
         self.model = model
         self.tokenizer = tokenizer
-        self.window = Window(config.num_sinks, config.num_recent)
+        self.window = config.window
         self._scheduler = Scheduler(config.max_chunk, config.max_step_tokens)
         self._rows = Rows(config.num_rows)
         self._store = model.new_store(config.num_rows, self.window.size)
@@ -104,7 +104,7 @@ class Engine:
                 f"A prefix of {len(prefix)} tokens leaves no room in a window of "
                 f"{self.window.size}: set num_recent higher."
             )
-        return Window(num_sinks, self.window.size - num_sinks)
+        return self.window.with_sinks(num_sinks)
 
     def feed(self, session: Session, token_ids: Sequence[int]) -> None:
         """Accept tokens; later steps compute them."""
@@ -136,7 +136,7 @@ class Engine:
 
     def restore(self, path: str | Path) -> Session:
         """Open the session saved at `path`. SnapshotError names the reason; NoFreeRow."""
-        saved = snapshot.load(Path(path), self.model, self.window.size)
+        saved = snapshot.load(Path(path), self.model, self.window)
         limit = self.model.position_limit(saved.window)
         session = saved.session(self._rows.take(), limit)
         self._store.write_row(session.row, saved.tensors)

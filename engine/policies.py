@@ -1,4 +1,4 @@
-"""Four ways to read a text that is longer than memory, as the StreamingLLM paper compares them.
+"""Five ways to read a text that is longer than memory, as the StreamingLLM paper compares them.
 
 Each yields the logits of every token in order, (C, vocab) at a time.
 """
@@ -6,6 +6,7 @@ Each yields the logits of every token in order, (C, vocab) at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -44,10 +45,17 @@ def with_sinks(model: StreamingModel, token_ids: Sequence[int], window: Window) 
         yield stream.feed(chunk)
 
 
+def in_blocks(model: StreamingModel, token_ids: Sequence[int], window: Window) -> Iterator[Tensor]:
+    """Half of the recent tokens leave at a time, as llama.cpp and Intel's extension have it."""
+    num_discard = max(1, window.num_recent // 2)
+    return with_sinks(model, token_ids, replace(window, num_discard=num_discard))
+
+
 POLICIES: dict[str, Policy] = {
     "dense": dense,
     "window": recent_only,
     "recompute": recompute,
+    "blocks": in_blocks,
     "sinks": with_sinks,
 }
 

@@ -51,7 +51,13 @@ class Session:
 
     @property
     def window_fill(self) -> int:
+        """Tokens that the last computed token saw, itself included."""
         return self.window.fill(self.length)
+
+    @property
+    def num_slots(self) -> int:
+        """Slots of the row that hold something."""
+        return self.window.num_slots(self.length)
 
     @property
     def generated(self) -> list[int]:

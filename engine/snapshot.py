@@ -57,13 +57,13 @@ def save(session: Session, store: KVStore, model: StreamingModel, path: Path) ->
         "base": session.base,
         "length": session.length,
     }
-    tensors = store.read_row(session.row, session.window_fill)
+    tensors = store.read_row(session.row, session.num_slots)
     metadata = {"facts": json.dumps(facts)}
     metadata["sha256"] = _digest(metadata["facts"], tensors)
     _write_atomically(path, save_tensors(tensors, metadata=metadata))
 
 
-def load(path: Path, model: StreamingModel, num_slots: int) -> SavedSession:
+def load(path: Path, model: StreamingModel, own: Window) -> SavedSession:
     """Read and check a snapshot; SnapshotError says what does not fit."""
     facts, tensors = _read(path)
     if facts["format"] != FORMAT:
@@ -71,8 +71,12 @@ def load(path: Path, model: StreamingModel, num_slots: int) -> SavedSession:
     if facts["model"] != model.fingerprint:
         raise SnapshotError(f"{path} was made by another model, or in another dtype.")
     window = Window(**facts["window"])
-    if window.size != num_slots:
-        raise SnapshotError(f"{path} has a window of {window.size} tokens, not {num_slots}.")
+    if window.size != own.size:
+        raise SnapshotError(f"{path} has a window of {window.size} tokens, not {own.size}.")
+    if window != own.with_sinks(window.num_sinks):
+        raise SnapshotError(
+            f"{path} discards {window.num_discard} tokens at a time, not {own.num_discard}."
+        )
     return SavedSession(window, facts["start"], facts["base"], facts["length"], tensors)
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,12 +20,15 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.entries import EntryLimits
 
 ENV_PREFIX = "WEIR_"
+# llama.cpp and Intel's extension for transformers say how long the window is, not what rolls in it.
+THEIR_NAMES = {"n_keep": "num_sinks", "n_discard": "num_discard", "ctx_size": "num_recent"}
 
 
 def _redis_url(url: str) -> str:
@@ -58,6 +62,13 @@ def _step_tokens(tokens: int, info: ValidationInfo) -> int:
             f"must be at least WEIR_NUM_ROWS ({num_rows}), so that no session waits for a step"
         )
     return tokens
+
+
+def _num_discard(num_discard: int, info: ValidationInfo) -> int:
+    num_recent = info.data.get("num_recent", num_discard)
+    if num_discard != -1 and not 1 <= num_discard <= num_recent:
+        raise ValueError(f"must be 1 to WEIR_NUM_RECENT ({num_recent}), or -1 for half of it")
+    return num_discard
 
 
 def _block_seconds(seconds: float, info: ValidationInfo) -> float:
@@ -149,6 +160,16 @@ class Settings(BaseSettings):
     num_recent: int = Field(
         default=1020, ge=16, description="last tokens of a stream that are visible"
     )
+    num_discard: Annotated[int, AfterValidator(_num_discard)] = Field(
+        default=1,
+        description="recent tokens that leave together when a new one finds no room; -1: half",
+    )
+    ctx_size: int | None = Field(
+        default=None,
+        description="sinks and recent tokens together, as llama.cpp and Intel's extension say it",
+    )
+    n_keep: int | None = Field(default=None, description="their name for num_sinks")
+    n_discard: int | None = Field(default=None, description="their name for num_discard")
     num_rows: int = Field(
         default=48,
         ge=2,
@@ -224,6 +245,22 @@ class Settings(BaseSettings):
         description="port of /metrics and /healthz; 0: no metrics server",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A window that is given in the words of llama.cpp, in ours."""
+        said = {name: value for name, value in given.items() if value is not None}
+        for theirs, ours in THEIR_NAMES.items():
+            if theirs in said and ours in said:
+                names = [ENV_PREFIX + name.upper() for name in (theirs, ours)]
+                raise ValueError(f"{' and '.join(names)} say the same: leave one of them out")
+        own = {THEIR_NAMES.get(name, name): value for name, value in said.items()}
+        if "ctx_size" in said:
+            num_sinks = own.get("num_sinks", cls.model_fields["num_sinks"].default)
+            with suppress(ValueError):  # no number: the fields themselves say so
+                own["num_recent"] = int(said["ctx_size"]) - int(num_sinks)
+        return said | own
+
     @property
     def patterns(self) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.pattern.split(","))
@@ -281,8 +318,10 @@ def misspelt(names: Iterable[str], commands: Iterable[str]) -> list[str]:
 def settings_error_line(error: ValidationError) -> str:
     """One line: the variable, its value, and what would be valid. For the first thing wrong."""
     first = error.errors(include_url=False)[0]
-    name = ENV_PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
     reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    if not first["loc"]:  # several of them together
+        return reason
+    name = ENV_PREFIX + str(first["loc"][0]).upper()
     return f"{name}={_shown(name, first['input'])}: {reason}"
 
 

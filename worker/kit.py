@@ -92,6 +92,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         model=settings.model,
         num_sinks=settings.num_sinks,
         num_recent=settings.num_recent,
+        num_discard=settings.num_discard,
         num_rows=settings.num_rows,
         max_chunk=settings.max_chunk,
         max_step_tokens=settings.max_step_tokens,
@@ -104,5 +105,4 @@ def engine_config(settings: Settings) -> EngineConfig:
 def _num_rolling(engine: Engine) -> int:
     """A chat's opening longer than the sinks stays too, at the cost of recent tokens."""
     num_prefix = len(engine.tokenizer.chat_parts().prefix)
-    config = engine.config
-    return config.num_sinks + config.num_recent - max(config.num_sinks, num_prefix)
+    return engine.window.with_sinks(max(engine.window.num_sinks, num_prefix)).num_kept

@@ -288,8 +288,8 @@ class LiveStream:
 
     def check_coverage(self) -> None:
         """No token is outside the window that no summary has covered."""
-        num_recent = self.session.window.num_recent
-        assert self._summary.covered >= self.session.num_seen - num_recent  # noqa: S101
+        num_kept = self.session.window.num_kept
+        assert self._summary.covered >= self.session.num_seen - num_kept  # noqa: S101
 
     def close(self) -> None:
         """Gives every row back; what is not committed is forgotten."""

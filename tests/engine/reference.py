@@ -2,9 +2,9 @@
 
 The model runs once with a batch of S + R copies of the whole stream, copy p with every token at
 position p: so each layer hands over every query and key at every place that a window has. Then one
-query at a time, dense, in float64, straight from the definition: token t sees the sinks j < min(S,
-t + 1) and the recent max(S, t - R + 1) <= j <= t; it stands at place min(t, S + R - 1), a recent
-token t - j places before it, and a sink at its own place j.
+query at a time, dense, in float64, straight from the definition: a list of at most S + R tokens, of
+which the D after the first S go when a token comes and finds it full. A token sees the list that
+ends with it, and each token of it at its place in the list.
 
 A model with ALiBi counts places in its own cache: it reads one token at a time, unchanged, and of
 the cache only what the window still has is kept.
@@ -22,19 +22,23 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.models.gptj.modeling_gptj import GPTJAttention
 
-_window: list[tuple[int, int]] = []
+_window: list[tuple[int, int, int]] = []
 
 
 def reference_logits(
-    model: PreTrainedModel, token_ids: list[int], num_sinks: int, num_recent: int
+    model: PreTrainedModel,
+    token_ids: list[int],
+    num_sinks: int,
+    num_recent: int,
+    num_discard: int = 1,
 ) -> Tensor:
     """(T, vocab) float32."""
     if model.config.model_type in ("bloom", "mpt") or getattr(model.config, "alibi", False):
-        return _alibi_logits(model, token_ids, num_sinks, num_recent)
+        return _alibi_logits(model, token_ids, num_sinks, num_recent, num_discard)
     num_places = num_sinks + num_recent
     ids = torch.tensor([token_ids]).expand(num_places, -1)
     positions = torch.arange(num_places).unsqueeze(1).expand_as(ids)
-    _window.append((num_sinks, num_recent))
+    _window.append((num_sinks, num_recent, num_discard))
     try:
         with torch.inference_mode(), _naive_attention(model):
             copies = model(input_ids=ids, position_ids=positions, use_cache=False)
@@ -45,7 +49,7 @@ def reference_logits(
 
 @torch.inference_mode()
 def _alibi_logits(
-    model: PreTrainedModel, token_ids: list[int], num_sinks: int, num_recent: int
+    model: PreTrainedModel, token_ids: list[int], num_sinks: int, num_recent: int, num_discard: int
 ) -> Tensor:
     cache = DynamicCache()
     logits = []
@@ -56,16 +60,16 @@ def _alibi_logits(
             answer = model(input_ids=ids, past_key_values=cache, use_cache=True)
         logits.append(answer.logits[0, 0])
         for layer in cache.layers:
-            layer.keys = _kept(layer.keys, num_sinks, num_recent)
-            layer.values = _kept(layer.values, num_sinks, num_recent)
+            if layer.keys.shape[2] == num_sinks + num_recent:
+                layer.keys = _without(layer.keys, num_sinks, num_discard)
+                layer.values = _without(layer.values, num_sinks, num_discard)
     return torch.stack(logits).float()
 
 
-def _kept(states: Tensor, num_sinks: int, num_recent: int) -> Tensor:
-    """Of (1, KV, T, D): what the next token sees beside itself."""
-    recent = states[:, :, num_sinks:]
-    gone = max(0, recent.shape[2] - (num_recent - 1))
-    return torch.cat((states[:, :, :num_sinks], recent[:, :, gone:]), dim=2)
+def _without(states: Tensor, num_sinks: int, num_discard: int) -> Tensor:
+    """(1, KV, T, D) without the `num_discard` tokens that follow the sinks."""
+    kept = states[:, :, :num_sinks], states[:, :, num_sinks + num_discard :]
+    return torch.cat(kept, dim=2)
 
 
 @contextmanager
@@ -111,19 +115,20 @@ def _attention(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """query (places, H, T, D), key and value (places, KV, T, D) -> (places, T, H, D)."""
-    num_sinks, num_recent = _window[-1]
+    num_sinks, num_recent, num_discard = _window[-1]
     groups = query.shape[1] // key.shape[1]
     keys = key.double().repeat_interleave(groups, dim=1)
     values = value[0].double().repeat_interleave(groups, dim=0)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     answers = []
+    window: list[int] = []
     for t in range(query.shape[2]):
-        place = min(t, num_sinks + num_recent - 1)
-        seen = [(j, j) for j in range(min(num_sinks, t + 1))]
-        seen += [(j, place - (t - j)) for j in range(max(num_sinks, t - num_recent + 1), t + 1)]
-        if sliding_window is not None:
-            seen = [(j, at) for j, at in seen if place - at < sliding_window]
-        tokens, places = map(list, zip(*seen, strict=True))
+        if len(window) == num_sinks + num_recent:
+            del window[num_sinks : num_sinks + num_discard]
+        window.append(t)
+        place = len(window) - 1
+        nearest = 0 if sliding_window is None else max(0, len(window) - sliding_window)
+        tokens, places = window[nearest:], list(range(nearest, len(window)))
         scores = (keys[places, :, tokens] * query[place, :, t].double()).sum(-1) * scaling
         if softcap is not None:
             scores = softcap * torch.tanh(scores / softcap)

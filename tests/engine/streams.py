@@ -56,6 +56,7 @@ class Stream:
     token_ids: list[int]
     joins_at: int = 0
     position_limit: int = 0
+    num_discard: int = 1
 
 
 def mixture_logits(
@@ -70,7 +71,7 @@ def mixture_logits(
     store = model.new_store(len(streams), num_slots)
     sessions: list[Session] = []
     for row, stream in enumerate(streams):
-        window = Window(stream.num_sinks, num_slots - stream.num_sinks)
+        window = Window(stream.num_sinks, num_slots - stream.num_sinks, stream.num_discard)
         sessions.append(Session(row, window, position_limit=stream.position_limit))
         scheduler.add(sessions[-1])
     logits: dict[Session, list[Tensor]] = {session: [] for session in sessions}

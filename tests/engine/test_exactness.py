@@ -15,22 +15,22 @@ TOLERANCE = 1e-4
 
 
 @st.composite
+def streams_of(draw: st.DrawFn, num_slots: int) -> Stream:
+    num_sinks = draw(st.integers(0, min(6, num_slots - 1)))
+    return Stream(
+        num_sinks,
+        num_discard=draw(st.just(1) | st.integers(1, num_slots - num_sinks)),
+        token_ids=tokens(draw(st.integers(1, 90)), seed=draw(st.integers(0, 5))),
+        joins_at=draw(st.integers(0, 4)),
+        position_limit=draw(st.sampled_from([0, 60, 10_000])),
+    )
+
+
+@st.composite
 def mixtures(draw: st.DrawFn) -> tuple[list[Stream], int, int, int]:
     """Streams, slots of a row, max_chunk, max_step_tokens."""
     num_slots = draw(st.integers(1, 24))
-    streams = draw(
-        st.lists(
-            st.builds(
-                Stream,
-                num_sinks=st.integers(0, min(6, num_slots - 1)),
-                token_ids=st.builds(tokens, st.integers(1, 90), st.integers(0, 5)),
-                joins_at=st.integers(0, 4),
-                position_limit=st.sampled_from([0, 60, 10_000]),
-            ),
-            min_size=1,
-            max_size=4,
-        )
-    )
+    streams = draw(st.lists(streams_of(num_slots), min_size=1, max_size=4))
     max_chunk = draw(st.sampled_from([1, 2, 5, 16, 40, 90]))
     return streams, num_slots, max_chunk, draw(st.integers(len(streams), 120))
 
@@ -56,8 +56,9 @@ def assert_equals_the_reference(family: str, mixture: tuple[list[Stream], int, i
     results = mixture_logits(streaming(family), streams, num_slots, max_chunk, max_step_tokens)
     model = tiny(family)
     for stream, logits in zip(streams, results, strict=True):
+        num_recent = num_slots - stream.num_sinks
         expected = reference_logits(
-            model, stream.token_ids, stream.num_sinks, num_slots - stream.num_sinks
+            model, stream.token_ids, stream.num_sinks, num_recent, stream.num_discard
         )
         torch.testing.assert_close(logits, expected, atol=TOLERANCE, rtol=0)
 

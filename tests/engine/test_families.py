@@ -19,12 +19,16 @@ from engine.session import Session
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.filterwarnings("ignore")  # of the model's own code
 def test_family_equals_the_reference_in_chunks_and_in_company(family: str) -> None:
-    streams = [Stream(3, tokens(70, seed=1)), Stream(0, tokens(45, seed=2))]
+    streams = [
+        Stream(3, tokens(70, seed=1)),
+        Stream(0, tokens(45, seed=2)),
+        Stream(2, tokens(45, seed=3), num_discard=7),
+    ]
     results = mixture_logits(streaming(family), streams, 20, max_chunk=9, max_step_tokens=14)
     model = tiny(family)
     for stream, logits in zip(streams, results, strict=True):
         expected = reference_logits(
-            model, stream.token_ids, stream.num_sinks, 20 - stream.num_sinks
+            model, stream.token_ids, stream.num_sinks, 20 - stream.num_sinks, stream.num_discard
         )
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
 

@@ -59,6 +59,12 @@ def test_dense_policy_reads_adapted_families_with_their_own_attention(family: st
     torch.testing.assert_close(dense, expected, atol=1e-4, rtol=0)
 
 
+def test_blocks_policy_discards_half_of_what_is_not_kept() -> None:
+    token_ids = tokens(60)
+    expected = losses_from(reference_logits(tiny("llama"), token_ids, 2, 10, 5), token_ids)
+    torch.testing.assert_close(losses_of("blocks", token_ids), expected, atol=1e-4, rtol=0)
+
+
 def test_recompute_policy_reads_the_last_tokens_from_nothing() -> None:
     token_ids = tokens(40)
     with torch.inference_mode():
@@ -79,7 +85,7 @@ def test_run_prints_the_comparison_and_draws_it(
         model=str(model_directory), text=text, num_sinks=2, num_recent=10, max_tokens=90, png=png
     )
     printed = capsys.readouterr().out
-    assert [reading.policy for reading in readings] == ["dense", "window", "recompute", "sinks"]
+    assert [reading.policy for reading in readings] == list(POLICIES)
     for reading in readings:
         assert len(reading.losses) == 89
         assert f"{reading.perplexity:,.2f}" in printed
@@ -88,14 +94,17 @@ def test_run_prints_the_comparison_and_draws_it(
         )
     # layers x (key + value) x KV heads x head dim x bytes
     bytes_per_token = 2 * 2 * 2 * 8 * 4
-    assert [reading.kv_bytes // bytes_per_token for reading in readings] == [90, 12, 12, 12]
+    assert [reading.kv_bytes // bytes_per_token for reading in readings] == [90, 12, 12, 12, 12]
     assert png.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"policies": ["sinks", "magic"]}, "policies=.*magic.*dense, window, recompute, sinks"),
+        (
+            {"policies": ["sinks", "magic"]},
+            "policies=.*magic.*dense, window, recompute, blo",
+        ),
         ({"text": Path("/no/such/file")}, "text='/no/such/file'"),
     ],
 )

@@ -136,6 +136,11 @@ def test_snapshot_of_another_window_is_refused(tmp_path: Path) -> None:
         tiny_engine(num_recent=15).restore(saved_session(tmp_path))
 
 
+def test_snapshot_of_a_window_that_moves_otherwise_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="discards 1 tokens at a time, not 7"):
+        tiny_engine(num_discard=-1).restore(saved_session(tmp_path))
+
+
 def test_missing_snapshot_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="cannot be read"):
         tiny_engine().restore(tmp_path / "nothing")

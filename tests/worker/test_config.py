@@ -8,9 +8,12 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from redis import Redis
 
+from engine import EngineConfig
+from engine.window import Window
 from worker.config import Settings, load_settings, misspelt, settings_error_line
 from worker.connection import connect
 from worker.embedded import EmbeddedServer
+from worker.kit import engine_config
 
 
 def error_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
@@ -37,6 +40,20 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.metrics_port == 0
 
 
+def test_a_window_may_be_said_in_the_words_of_llama_cpp(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"CTX_SIZE": "2048", "N_KEEP": "8", "N_DISCARD": "-1"}.items():
+        monkeypatch.setenv(f"WEIR_{name}", value)
+    config = engine_config(load_settings())
+    assert config.window == Window(num_sinks=8, num_recent=2040, num_discard=1020)
+    assert config == EngineConfig.of_context("bundled", ctx_size=2048, n_keep=8, n_discard=-1)
+
+
+def test_a_window_said_in_two_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_NUM_SINKS", "4")
+    line = "WEIR_N_KEEP and WEIR_NUM_SINKS say the same: leave one of them out"
+    assert error_line(monkeypatch, "WEIR_N_KEEP", "4") == line
+
+
 def test_settings_do_not_change_once_made() -> None:
     with pytest.raises(ValidationError):
         load_settings().pattern = "*"
@@ -55,6 +72,12 @@ def test_settings_do_not_change_once_made() -> None:
             "WEIR_METRICS_PORT",
             "99999",
             "WEIR_METRICS_PORT='99999': should be less than or equal to 65535",
+        ),
+        ("WEIR_CTX_SIZE", "10", "WEIR_NUM_RECENT=6: should be greater than or equal to 16"),
+        (
+            "WEIR_NUM_DISCARD",
+            "1021",
+            "WEIR_NUM_DISCARD='1021': must be 1 to WEIR_NUM_RECENT (1020), or -1 for half of it",
         ),
         ("WEIR_RESTORE", "maybe", "WEIR_RESTORE='maybe': should be 'auto' or 'off'"),
         ("WEIR_DEVICE", "tpu", "WEIR_DEVICE='tpu': must be cpu, cuda or cuda:N"),

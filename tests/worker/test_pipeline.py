@@ -68,6 +68,20 @@ def test_summaries_tile_the_stream_and_the_last_one_is_final(
     assert sum(int(s["tokens"]) for s in summaries) == fed - prefix
 
 
+def test_summaries_come_before_the_tokens_that_leave_in_blocks(
+    redis: Redis, redis_text: Redis, weir_settings: Settings, tmp_path: Path
+) -> None:
+    half = settings_for(weir_settings.redis_url, tmp_path, num_recent=300, n_discard=-1)
+    ids = publish(redis, 40)
+    bench = Workbench(half)
+    bench.run_to_end()  # checks the coverage after each round
+    assert bench.engine.window.num_kept == 151
+    assert_tiled(outputs(redis_text, KEYS.summary), ids[:-1])
+    slid_out = outputs(redis_text, KEYS.memory)[-1]["tokens_slid_out"]
+    assert int(slid_out) >= 150
+    assert int(slid_out) % 150 == 0
+
+
 def test_an_entry_longer_than_the_window_is_summarised_in_parts(
     bench: Workbench, redis: Redis, redis_text: Redis
 ) -> None:

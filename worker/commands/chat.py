@@ -21,12 +21,14 @@ import engine
 from engine import EngineError
 from worker.commands.interrupts import Interrupts
 from worker.commands.script import user_texts
+from worker.config import THEIR_NAMES
 from worker.options import add_settings, settings_from
 
 if TYPE_CHECKING:
     from worker.config import Settings
 
-SETTINGS = ("model", "device", "dtype", "num_threads", "num_sinks", "num_recent")
+WINDOW = ("num_sinks", "num_recent", "num_discard")
+SETTINGS = ("model", "device", "dtype", "num_threads", *WINDOW)
 MAX_SEED = 2**32
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--temperature", type=_temperature, default=0.0, metavar="T", help="(default: 0, greedy)"
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
-    add_settings(parser, SETTINGS)
+    add_settings(parser, (*SETTINGS, *THEIR_NAMES))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,8 @@
 """Read a text past the window in several ways and compare them, as the StreamingLLM paper does.
 
 The policies: dense (plain attention, memory grows), window (recent tokens alone), recompute (the
-last window anew for each token), sinks (Weir). Each reads the same tokens; the table gives
-perplexity, speed and memory, the PNG the running loss.
+last window anew for each token), blocks (half of the rest leaves at a time), sinks (Weir). Each
+reads the same tokens; the table gives perplexity, speed and memory, the PNG the running loss.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from worker.options import add_settings, settings_from
 
-POLICIES = "dense,window,recompute,sinks"
+POLICIES = "dense,window,recompute,blocks,sinks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
