@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.errors import EngineError as EngineError
     from engine.errors import ModelRefused as ModelRefused
     from engine.errors import NoFreeRow as NoFreeRow
+    from engine.errors import SessionLost as SessionLost
     from engine.errors import SnapshotError as SnapshotError
     from engine.generation import Constraint as Constraint
     from engine.generation import GenerateRequest as GenerateRequest
@@ -34,6 +35,7 @@ _HOMES = {
     "EngineError": "engine.errors",
     "ModelRefused": "engine.errors",
     "NoFreeRow": "engine.errors",
+    "SessionLost": "engine.errors",
     "SnapshotError": "engine.errors",
     "Constraint": "engine.generation",
     "GenerateRequest": "engine.generation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
@@ -19,7 +20,11 @@ class EngineConfig:
     num_sinks        first tokens of a stream that stay visible for ever
     num_recent       last tokens that are visible, the newest included
     num_discard      recent tokens that leave together when a new one finds no room; -1 = half
-    num_rows         sessions alive at once, forks included
+    num_rows         sessions in one step
+    num_sessions     sessions alive at once, forks included; those that are idle are parked.
+                     None: as many as there are rows
+    park_dir         folder for parked sessions that host memory has no room for; None: it has
+    park_host_bytes  host memory for parked sessions; those beyond it go to `park_dir`
     max_chunk        tokens of one session in one step
     max_step_tokens  tokens of all sessions in one step
     """
@@ -34,6 +39,9 @@ class EngineConfig:
     dtype: str = "float32"
     device: str = "cpu"
     num_threads: int | None = None
+    num_sessions: int | None = None
+    park_dir: Path | None = None
+    park_host_bytes: int = 2**30
 
     def __post_init__(self) -> None:
         self._require(bool(self.model), "model", '"bundled", a directory or a hub id')
@@ -51,6 +59,12 @@ class EngineConfig:
             "max_step_tokens",
             f"num_rows ({self.num_rows}) or more",
         )
+        self._require(
+            self.num_sessions is None or self.num_sessions >= self.num_rows,
+            "num_sessions",
+            f"num_rows ({self.num_rows}) or more, or None",
+        )
+        self._require(self.park_host_bytes >= 0, "park_host_bytes", "0 or more")
         self._require(self.dtype in DTYPES, "dtype", " or ".join(DTYPES))
         self._require(_is_device(self.device), "device", '"cpu", "cuda" or "cuda:N"')
         self._require(
@@ -73,6 +87,10 @@ class EngineConfig:
         is_half = self.num_discard == HALF
         num_discard = max(1, self.num_recent // 2) if is_half else self.num_discard
         return Window(self.num_sinks, self.num_recent, num_discard)
+
+    @property
+    def max_sessions(self) -> int:
+        return self.num_sessions or self.num_rows
 
     def _require(self, holds: bool, name: str, valid: str) -> None:
         if not holds:

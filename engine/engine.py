@@ -14,20 +14,26 @@ from torch import Tensor
 
 from engine import snapshot
 from engine.config import EngineConfig
-from engine.errors import ConfigError
+from engine.errors import ConfigError, NoFreeRow
 from engine.generation import GenerateRequest
 from engine.model import StreamingModel, load, source_of
-from engine.rows import Rows
+from engine.parked import ParkedCopies
+from engine.parking import Parking
 from engine.sampler import sample
-from engine.scheduler import Scheduler, Segment
+from engine.scheduler import Scheduler, Segment, in_batching_order
+from engine.seating import Seating
 from engine.session import Session
-from engine.stats import MemoryReport, StepReport
+from engine.stats import MemoryReport, StepReport, Tally
 from engine.text import Tokenizer
 from engine.window import Window
 
 
 class Engine:
-    """One model and one fixed store of rows; a session owns a row from open to close."""
+    """One model and one fixed store of rows, which are lent to sessions.
+
+    With as many sessions as rows, or fewer, each keeps its row from open to close. Beyond that,
+    those that are idle are parked, and come back when they have tokens to compute.
+    """
 
     def __init__(self, config: EngineConfig, model: StreamingModel, tokenizer: Tokenizer) -> None:
         self.config = config
@@ -35,8 +41,11 @@ class Engine:
         self.tokenizer = tokenizer
         self.window = config.window
         self._scheduler = Scheduler(config.max_chunk, config.max_step_tokens)
-        self._rows = Rows(config.num_rows)
+        self._tally = Tally()
+        self._seating = Seating(config.num_rows)
         self._store = model.new_store(config.num_rows, self.window.size)
+        self._copies = ParkedCopies(model, self._tally, config.park_dir, config.park_host_bytes)
+        self._parking = Parking(self._seating, self._store, self._copies, self._tally)
 
     @classmethod
     def load(cls, config: EngineConfig) -> Engine:
@@ -49,9 +58,10 @@ class Engine:
     def step(self) -> StepReport:
         """Compute the next tokens of every session that has some, and sample where wanted."""
         started = time.perf_counter()
-        segments = self._scheduler.plan()
+        segments = self._seat(self._scheduler.plan(self._seating.num_lendable))
+        moves, losses = self._tally.take()
         if not segments:
-            return StepReport()
+            return StepReport(moves=moves, losses=losses)
         slid_out_before = sum(segment.session.num_slid_out for segment in segments)
         logits = self.model.compute(segments, self._store)
         self._advance(segments)
@@ -63,7 +73,14 @@ class Engine:
             seconds=time.perf_counter() - started,
             finished=tuple(session for session in sampled if not session.is_generating),
             num_slid_out=sum(s.session.num_slid_out for s in segments) - slid_out_before,
+            moves=moves,
+            losses=losses,
         )
+
+    def _seat(self, segments: Sequence[Segment]) -> list[Segment]:
+        """Everybody in the step has a row; whoever turned out to be lost is not in it."""
+        self._parking.bring_in([segment.session for segment in segments])
+        return in_batching_order([s for s in segments if not s.session.is_lost])
 
     def _advance(self, segments: Sequence[Segment]) -> None:
         for segment in segments:
@@ -82,7 +99,7 @@ class Engine:
 
     @property
     def num_free_rows(self) -> int:
-        return self._rows.num_free
+        return self._seating.num_free
 
     def open(self, *, prefix: Sequence[int] = (), start: int = 0) -> Session:
         """A new session, fed with `prefix`, all of which stays visible for ever.
@@ -92,10 +109,18 @@ class Engine:
         """
         window = self._window_for(prefix)
         limit = self.model.position_limit(window)
-        session = Session(self._rows.take(), window, start=start, position_limit=limit)
+        self._require_place()
+        session = Session(None, window, start=start, position_limit=limit)
+        self._parking.admit(session)
         self._scheduler.add(session)
         session.feed(prefix)
         return session
+
+    def _require_place(self) -> None:
+        most = self.config.max_sessions
+        if self._scheduler.num_sessions >= most:
+            setting = "num_rows" if self.config.num_sessions is None else "num_sessions"
+            raise NoFreeRow(f"All {most} sessions are open: close one, or set {setting} higher.")
 
     def _window_for(self, prefix: Sequence[int]) -> Window:
         num_sinks = max(self.window.num_sinks, len(prefix))
@@ -115,31 +140,39 @@ class Engine:
         session.generate(prompt, request)
 
     def fork(self, session: Session) -> Session:
-        """A copy of what has been computed so far, without the pending tokens. NoFreeRow."""
+        """A copy of what has been computed so far, without the pending tokens.
+
+        NoFreeRow; SessionLost if it is parked and cannot be read.
+        """
         session.require_open()
-        copy = session.copy_to(self._rows.take())
-        self._store.copy_row(session.row, copy.row)
+        self._require_place()
+        copy = session.copy_to(None)
+        self._parking.admit_copy(copy, session)
         self._scheduler.add(copy)
         return copy
 
     def close(self, session: Session) -> None:
-        """Free the row. Closing twice is harmless."""
+        """Forget the session: its row is free, its parked copy gone. Closing twice is harmless."""
         if session.is_closed:
             return
         session.is_closed = True
         self._scheduler.remove(session)
-        self._rows.give_back(session.row)
+        self._parking.dismiss(session)
 
     def save(self, session: Session, path: str | Path) -> None:
-        """Write all that is needed to continue `session`; it must have nothing pending."""
-        snapshot.save(session, self._store, self.model, Path(path))
+        """Write all that is needed to continue `session`; it must have nothing pending.
+
+        Raises OSError; SessionLost if it is parked and cannot be read.
+        """
+        snapshot.require_complete(session)
+        snapshot.save(session, self._parking.tensors_of(session), self.model, Path(path))
 
     def restore(self, path: str | Path) -> Session:
         """Open the session saved at `path`. SnapshotError names the reason; NoFreeRow."""
+        self._require_place()
         saved = snapshot.load(Path(path), self.model, self.window)
-        limit = self.model.position_limit(saved.window)
-        session = saved.session(self._rows.take(), limit)
-        self._store.write_row(session.row, saved.tensors)
+        session = saved.session(self.model.position_limit(saved.window))
+        self._parking.admit(session, saved.tensors)
         self._scheduler.add(session)
         return session
 
@@ -147,10 +180,14 @@ class Engine:
         return MemoryReport(
             bytes_per_row=self._store.bytes_per_row,
             kv_bytes_total=self._store.num_bytes,
-            rows_in_use=self.config.num_rows - self._rows.num_free,
-            rows_free=self._rows.num_free,
+            rows_in_use=self.config.num_rows - self._seating.num_free,
+            rows_free=self._seating.num_free,
+            parked_in_host=self._copies.num_in_host,
+            parked_on_disk=self._copies.num_on_disk,
+            host_bytes=self._copies.host_bytes,
+            disk_bytes=self._copies.disk_bytes,
         )
 
     def check_integrity(self) -> None:
-        """AssertionError if rows and sessions do not add up."""
-        self._rows.check_integrity([session.row for session in self._scheduler.sessions])
+        """AssertionError unless every session is in exactly one place: its row, or parked."""
+        self._parking.check_integrity(self._scheduler.sessions)

@@ -3,7 +3,8 @@
 EngineError
   ConfigError     a setting is wrong; the message names it, its value and what is valid
   ModelRefused    this model cannot stream, and why; or it could not be loaded
-  NoFreeRow       every row is in use: close a session, or configure more rows
+  NoFreeRow       as many sessions are open as may be: close one, or configure more
+  SessionLost     a parked session could not be kept, or not be read again: open another
   SnapshotError   a saved session cannot be continued here, and why
 """
 
@@ -25,7 +26,11 @@ class NotStreamable(Exception):
 
 
 class NoFreeRow(EngineError):
-    """Every row of the KV store belongs to a live session."""
+    """As many sessions are open as there may be: one a row, or `num_sessions`."""
+
+
+class SessionLost(EngineError):
+    """What a parked session had computed is gone; other sessions never notice."""
 
 
 class SnapshotError(EngineError):

@@ -1,11 +1,12 @@
 """Who takes part in the next step, and with how many tokens. Integers only.
 
 There is no prefill phase and no decode phase: every session whose computed tokens are behind its
-seen tokens takes part. Sessions with one pending token go first (they are cheap and somebody
-waits for them), then the others, those longest unserved first.
+seen tokens takes part, as far as there are rows to lend. Sessions that decode go first (a token is
+cheap, and somebody waits for it), then the others, those longest unserved first. To have a row
+already is no privilege: whoever is always busy starves nobody.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from engine.session import Session
@@ -26,39 +27,52 @@ class Segment:
 
 
 class Scheduler:
-    """Sessions in the order in which they were last served, longest ago first."""
+    """`session.served_at` is the number of the last step that it took part in, or of the last
+    step before it was added."""
 
     def __init__(self, max_chunk: int, max_step_tokens: int) -> None:
         self.max_chunk = max_chunk
         self.max_step_tokens = max_step_tokens
-        self._sessions: list[Session] = []
+        self._num_steps = 0
+        self._sessions: dict[Session, None] = {}
 
     @property
     def sessions(self) -> tuple[Session, ...]:
         return tuple(self._sessions)
 
     @property
+    def num_sessions(self) -> int:
+        return len(self._sessions)
+
+    @property
     def has_work(self) -> bool:
         return any(session.pending for session in self._sessions)
 
     def add(self, session: Session) -> None:
-        self._sessions.append(session)
+        session.served_at = self._num_steps
+        self._sessions[session] = None
 
     def remove(self, session: Session) -> None:
-        self._sessions.remove(session)
+        del self._sessions[session]
 
-    def plan(self) -> list[Segment]:
-        """The next step: single tokens by row, so that neighbours batch, then longer segments."""
-        segments = self._share_out(self.max_step_tokens)
-        served = {segment.session for segment in segments}
-        self._sessions.sort(key=served.__contains__)
-        return sorted(segments, key=_batching_order)
+    def plan(self, num_lendable: int) -> list[Segment]:
+        """The next step. `num_lendable`: rows whose sessions need not stay (`must_stay`)."""
+        segments = self._share_out(self.max_step_tokens, num_lendable)
+        if segments:
+            self._num_steps += 1
+        for segment in segments:
+            segment.session.served_at = self._num_steps
+        return segments
 
-    def _share_out(self, budget: int) -> list[Segment]:
+    def _share_out(self, budget: int, num_lendable: int) -> list[Segment]:
         segments: list[Segment] = []
-        for session in sorted(self._waiting(), key=lambda session: session.num_pending > 1):
+        for session in sorted(self._waiting(), key=_service_order):
             if budget == 0:
                 break
+            if not session.must_stay:
+                if num_lendable == 0:
+                    continue
+                num_lendable -= 1
             num_tokens = min(session.num_pending, self.max_chunk, budget)
             segments.append(_segment(session, num_tokens))
             budget -= num_tokens
@@ -76,6 +90,16 @@ def _segment(session: Session, num_tokens: int) -> Segment:
         tuple(session.pending[:num_tokens]),
         wants_logits=session.is_generating and is_last,
     )
+
+
+def in_batching_order(segments: Sequence[Segment]) -> list[Segment]:
+    """Single tokens by row, so that neighbours batch, then longer segments. All have a row."""
+    return sorted(segments, key=_batching_order)
+
+
+def _service_order(session: Session) -> tuple[bool, int]:
+    is_decoding = session.must_stay and session.num_pending == 1
+    return not is_decoding, session.served_at
 
 
 def _batching_order(segment: Segment) -> tuple[bool, int]:

@@ -1,10 +1,10 @@
-"""One stream of tokens and the row it owns. Integers only."""
+"""One stream of tokens and the row it is lent. Integers only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.errors import EngineError
+from engine.errors import EngineError, SessionLost
 from engine.generation import GenerateRequest, Generation
 from engine.window import Window
 
@@ -17,10 +17,10 @@ class Session:
     """
 
     def __init__(
-        self, row: int, window: Window, *, start: int = 0, position_limit: int = 0
+        self, row: int | None, window: Window, *, start: int = 0, position_limit: int = 0
     ) -> None:
         """Past `position_limit`, two windows at least, the base moves: see `rebase`."""
-        self.row = row
+        self.seat = row
         self.window = window
         self.start = start
         self.position_limit = max(position_limit, 2 * window.size)
@@ -29,6 +29,20 @@ class Session:
         self.pending: list[int] = []
         self.generation: Generation | None = None
         self.is_closed = False
+        self.is_lost = False
+        self.served_at = 0  # number of the last step that it took part in
+
+    @property
+    def row(self) -> int:
+        """Where its keys and values are. EngineError while it is parked."""
+        if self.seat is None:
+            raise EngineError("The session is parked: it has no row.")
+        return self.seat
+
+    @property
+    def must_stay(self) -> bool:
+        """Whether it is in the middle of an answer: moving it now would cost a move a token."""
+        return self.seat is not None and self.is_generating
 
     @property
     def num_seen(self) -> int:
@@ -102,8 +116,8 @@ class Session:
         if self.generation is not None and self.is_generating:
             self.generation.finish_reason = "interrupted"
 
-    def copy_to(self, row: int) -> Session:
-        """The same past in another row, nothing pending."""
+    def copy_to(self, row: int | None) -> Session:
+        """The same past in another row, or in none yet; nothing pending."""
         copy = Session(row, self.window, start=self.start, position_limit=self.position_limit)
         copy.base, copy.length = self.base, self.length
         return copy
@@ -121,6 +135,14 @@ class Session:
         self.base += move
         return move
 
+    def lose(self) -> None:
+        """What has been computed is gone: there is nothing left to do but to close it."""
+        self.interrupt()
+        self.pending.clear()
+        self.is_lost = True
+
     def require_open(self) -> None:
         if self.is_closed:
             raise EngineError("The session is closed.")
+        if self.is_lost:
+            raise SessionLost("What the session had computed is lost: close it, open another.")

@@ -1,7 +1,6 @@
 """A session on disk: safetensors with everything that continuing it needs, and a checksum.
 
-The file is written beside its place, synced and renamed, so that a reader sees all of it or
-nothing. A generating session is not saved: what it samples belongs to a copy that is thrown away.
+The file is written beside its place and renamed, so that a reader sees all of it or nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from engine.errors import EngineError, SnapshotError
-from engine.kv_store import KVStore
 from engine.model import StreamingModel
 from engine.session import Session
 from engine.window import Window
@@ -39,16 +37,29 @@ class SavedSession:
     length: int
     tensors: dict[str, Tensor]
 
-    def session(self, row: int, position_limit: int) -> Session:
-        session = Session(row, self.window, start=self.start, position_limit=position_limit)
+    def session(self, position_limit: int) -> Session:
+        session = Session(None, self.window, start=self.start, position_limit=position_limit)
         session.base, session.length = self.base, self.length
         return session
 
 
-def save(session: Session, store: KVStore, model: StreamingModel, path: Path) -> None:
-    """EngineError if tokens are pending: compute them first, or save a fork."""
+def require_complete(session: Session) -> None:
+    """EngineError if tokens are pending: compute them first, or save a fork. What a generating
+    session samples belongs to a copy that is thrown away."""
     if session.is_closed or session.num_pending or session.is_generating:
         raise EngineError("Only an open session with nothing pending can be saved.")
+    session.require_open()
+
+
+def save(
+    session: Session,
+    tensors: dict[str, Tensor],
+    model: StreamingModel,
+    path: Path,
+    *,
+    is_durable: bool = True,
+) -> None:
+    """`tensors`: its filled slots. Durable: it survives a power cut. Raises OSError."""
     facts = {
         "format": FORMAT,
         "model": model.fingerprint,
@@ -57,10 +68,9 @@ def save(session: Session, store: KVStore, model: StreamingModel, path: Path) ->
         "base": session.base,
         "length": session.length,
     }
-    tensors = store.read_row(session.row, session.num_slots)
     metadata = {"facts": json.dumps(facts)}
     metadata["sha256"] = _digest(metadata["facts"], tensors)
-    _write_atomically(path, save_tensors(tensors, metadata=metadata))
+    _write_atomically(path, save_tensors(tensors, metadata=metadata), is_durable=is_durable)
 
 
 def load(path: Path, model: StreamingModel, own: Window) -> SavedSession:
@@ -99,18 +109,28 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _digest(facts: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(facts.encode())
     for name in sorted(tensors):
-        digest.update(tensors[name].view(torch.uint8).numpy().tobytes())
+        digest.update(tensors[name].view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def _write_atomically(path: Path, content: bytes, *, is_durable: bool) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            if is_durable:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # a full disk has no room for half a session
+        raise
+    if is_durable:
+        _sync_names(path.parent)
+
+
+def _sync_names(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

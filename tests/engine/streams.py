@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from families import VOCAB_SIZE, tiny
@@ -16,7 +17,7 @@ from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.hook import IMPLEMENTATION
 from engine.model import StreamingModel
-from engine.scheduler import Scheduler
+from engine.scheduler import Scheduler, in_batching_order
 from engine.session import Session
 from engine.window import Window
 
@@ -36,7 +37,7 @@ def tokens(num_tokens: int, seed: int = 0) -> list[int]:
     return torch.randint(3, VOCAB_SIZE, (num_tokens,), generator=generator).tolist()
 
 
-def tiny_engine(family: str = "llama", **settings: int) -> Engine:
+def tiny_engine(family: str = "llama", **settings: Any) -> Engine:
     defaults = {"num_sinks": 2, "num_recent": 14, "num_rows": 6, "max_chunk": 8}
     config = EngineConfig("tiny", **{**defaults, **settings})
     return Engine(config, streaming(family), tokenizer=None)  # type: ignore[arg-type]
@@ -82,7 +83,7 @@ def mixture_logits(
             if stream.joins_at == step:
                 session.feed(stream.token_ids)
         step += 1
-        segments = scheduler.plan()
+        segments = in_batching_order(scheduler.plan(len(sessions)))
         if not segments:
             continue
         computed = model.compute(segments, store, all_logits=True).float()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.errors import NoFreeRow
 from engine.generation import GenerateRequest
 from engine.rows import Rows
-from engine.scheduler import Scheduler, Segment
+from engine.scheduler import Scheduler, Segment, in_batching_order
 from engine.session import Session
 from engine.window import Window
 
@@ -35,7 +35,7 @@ def test_every_token_is_computed_once_in_order_within_the_budget(
     sessions = fill(scheduler, pending)
     computed: dict[Session, list[int]] = {session: [] for session in sessions}
     while scheduler.has_work:
-        segments = scheduler.plan()
+        segments = scheduler.plan(len(scheduler.sessions))
         assert 0 < sum(segment.num_tokens for segment in segments) <= max_step_tokens
         for segment in segments:
             assert segment.num_tokens <= max_chunk
@@ -52,7 +52,7 @@ def test_nobody_waits_longer_than_one_round(pending: list[int], max_chunk: int) 
     sessions = fill(scheduler, pending)
     waited = dict.fromkeys(sessions, 0)
     while scheduler.has_work:
-        segments = scheduler.plan()
+        segments = scheduler.plan(len(scheduler.sessions))
         served = {segment.session for segment in segments}
         for session in sessions:
             waited[session] = waited[session] + 1 if session.pending else 0
@@ -66,14 +66,16 @@ def test_single_tokens_come_first_and_by_row_so_that_neighbours_batch() -> None:
     scheduler = Scheduler(max_chunk=10, max_step_tokens=30)
     fill(scheduler, [40, 1, 0, 1, 5, 1])
     for _ in range(2):
-        scheduler._sessions.reverse()
-        assert [segment.session.row for segment in scheduler.plan()] == [1, 3, 5, 0, 4]
+        scheduler._sessions = dict(reversed(scheduler._sessions.items()))
+        segments = in_batching_order(scheduler.plan(num_lendable=6))
+        assert [segment.session.row for segment in segments] == [1, 3, 5, 0, 4]
 
 
 def test_decoding_is_not_held_up_by_feeding() -> None:
     scheduler = Scheduler(max_chunk=10, max_step_tokens=10)
-    sessions = fill(scheduler, [100, 100, 100, 1])
-    assert [(s.session, s.num_tokens) for s in scheduler.plan()] == [
+    sessions = fill(scheduler, [100, 100, 100, 0])
+    sessions[3].generate([1], GenerateRequest(max_tokens=1))
+    assert [(s.session, s.num_tokens) for s in scheduler.plan(len(scheduler.sessions))] == [
         (sessions[3], 1),
         (sessions[0], 9),
     ]
@@ -83,17 +85,19 @@ def test_only_the_end_of_a_prompt_wants_logits() -> None:
     scheduler = Scheduler(max_chunk=10, max_step_tokens=100)
     feeding, asking = fill(scheduler, [12, 0])
     asking.generate(range(12), GenerateRequest(max_tokens=1))
-    first = scheduler.plan()
+    first = scheduler.plan(len(scheduler.sessions))
     assert [segment.wants_logits for segment in first] == [False, False]
     carry_out(first)
-    second = {segment.session: segment.wants_logits for segment in scheduler.plan()}
+    second = {
+        segment.session: segment.wants_logits for segment in scheduler.plan(len(scheduler.sessions))
+    }
     assert second == {feeding: False, asking: True}
 
 
 def test_no_work_is_an_empty_plan() -> None:
     scheduler = Scheduler(max_chunk=10, max_step_tokens=100)
     (session,) = fill(scheduler, [0])
-    assert scheduler.plan() == []
+    assert scheduler.plan(len(scheduler.sessions)) == []
     scheduler.remove(session)
     assert not scheduler.has_work
 
