@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -114,18 +114,17 @@ class StreamingModel:
             logits: Tensor = answer.logits[0]
             return logits.float()
 
-    def dense_stream(self, chunks: Iterable[Sequence[int]]) -> Iterator[Tensor]:
-        """(C, vocab) float32 for each chunk, by the model's own attention and growing cache."""
+    @torch.inference_mode()
+    def dense_step(self, token_ids: Sequence[int], cache: Any) -> tuple[Tensor, Any]:
+        """(C, vocab) float32 of the next tokens, by the model's own attention over a cache that
+        grows; and that cache, for the step after. The first has None."""
         # The fused attention leaves out the soft cap of Gemma 2.
         has_softcap = getattr(self.hf.config.get_text_config(), "attn_logit_softcapping", None)
         is_fused = self.hf._supports_sdpa and not has_softcap
-        cache = None
-        for chunk in chunks:
-            with own_attention(self.hf, "sdpa" if is_fused else "eager"), torch.inference_mode():
-                inputs = torch.tensor([chunk], device=self.device)
-                answer = self.hf(input_ids=inputs, past_key_values=cache, use_cache=True)
-            cache = answer.past_key_values
-            yield answer.logits[0].float()
+        with own_attention(self.hf, "sdpa" if is_fused else "eager"):
+            inputs = torch.tensor([token_ids], device=self.device)
+            answer = self.hf(input_ids=inputs, past_key_values=cache, use_cache=True)
+        return answer.logits[0].float(), answer.past_key_values
 
     def _keep_positions_small(self, segment: Segment, store: KVStore) -> None:
         session = segment.session

@@ -30,3 +30,8 @@ class LoneStream:
         self.session.feed(token_ids)
         self.session.advance(len(token_ids))
         return logits.float()
+
+    @property
+    def kv_bytes(self) -> int:
+        """Keys and values of the row, however long the stream: reserved at the start."""
+        return self.store.num_bytes

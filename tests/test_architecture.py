@@ -107,7 +107,7 @@ def test_few_files_of_the_engine_know_transformers() -> None:
     families that have no place for it, text.py the tokenizer, and cache.py is a cache as its models
     take it; evaluation takes a loaded model, and benchmarks run the stock one."""
     known = ("engine.model", "engine.hook", "engine.adapters", "engine.text", "engine.cache")
-    known += ("engine.evaluate", "engine.perplexity*", "engine.bench*")
+    known += ("engine.evaluate", "engine.bench*")
     assert outside(importers("transformers"), *known) == set()
 
 
@@ -119,7 +119,7 @@ def test_what_decides_is_integers_without_torch() -> None:
 
 # The worker uses the engine by its face, and each library in its place.
 
-ENGINE_FACES = ("engine", "engine.prompts", "engine.evaluate", "engine.bench", "engine.perplexity")
+ENGINE_FACES = ("engine", "engine.prompts", "engine.bench", "engine.evals.*")
 
 
 def test_the_worker_uses_the_engine_by_its_face_only() -> None:

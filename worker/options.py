@@ -76,6 +76,7 @@ def read_environment(parser: argparse.ArgumentParser, command: str) -> None:
         action.help = f"{action.help or ''} [{variable}]"
         if variable in os.environ:
             action.default = _value(parser, action, variable, os.environ[variable])
+            action.required = False
 
 
 def positive_number(text: str) -> float:

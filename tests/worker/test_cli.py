@@ -123,6 +123,7 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["ask", "live:a", "\udcff"], "QUESTION is not UTF-8"),
         (["worker", "--", "--pool", "prefork"], "--pool=prefork: must be threads"),
         (["worker", "--", "-Psolo"], "--pool=solo: must be threads"),
+        (["eval", "perplexity", "--text", "a", "--policies", "dense:x"], "'x' must be a number of"),
         (["eval", "beauty"], "invalid choice: 'beauty'"),
         (["eval", "perplexity", "--text", "no-such-file"], "text='no-such-file' needs to be"),
     ],
@@ -470,9 +471,14 @@ def test_eval_lists_its_measures_and_each_has_its_own_help(weir: Weir) -> None:
 def test_eval_compares_policies_and_draws_them(weir: Weir, tmp_path: Path) -> None:
     text, png = tmp_path / "text", tmp_path / "perplexity.png"
     text.write_text("The river rose, and the gate at the weir stuck again. " * 40)
-    options = ["--text", str(text), "--policies", "window,sinks", "--num-recent", "60"]
+    options = ["--text", str(text), "--policies", "window:200,sinks", "--num-recent", "60"]
     code, out, _ = weir("eval", "perplexity", *options, "--max-tokens", "300", "--png", str(png))
     assert code == 0
     assert "sinks" in out
     assert "window" in out
     assert png.read_bytes().startswith(b"\x89PNG")
+    policies = json.loads(out.splitlines()[-1])["policies"]
+    assert [(name, figures["num_tokens"]) for name, figures in policies.items()] == [
+        ("window", 200),
+        ("sinks", 300),
+    ]

@@ -1,36 +1,30 @@
 """Read a text past the window in several ways and compare them, as the StreamingLLM paper does.
 
 The policies: dense (plain attention, memory grows), window (recent tokens alone), recompute (the
-last window anew for each token), blocks (half of the rest leaves at a time), sinks (Weir). Each
-reads the same tokens; the table gives perplexity, speed and memory, the PNG the running loss.
+last window anew for each token), blocks (half of the rest leaves at a time), sinks (Weir). They read
+the same tokens, one after the other, each until a limit or the end of the text. The picture shows perplexity and memory over the tokens read;
+the last line printed is a JSON object. Ctrl-C ends the reading and shows what there is.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from importlib import import_module
 from pathlib import Path
 
-from worker.options import add_settings, settings_from
+import engine
+from worker.cli import INTERRUPTED
+from worker.commands.evals.reading import add_reading_options, texts_from
+from worker.commands.interrupts import Interrupts
+from worker.options import UsageError, positive_number, settings_from
 
 POLICIES = "dense,window,recompute,blocks,sinks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--text", type=Path, required=True, metavar="FILE", help="a UTF-8 text")
-    parser.add_argument(
-        "--policies",
-        default=POLICIES,
-        metavar="NAMES",
-        help="commas between them (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-tokens",
-        type=int,
-        default=4096,
-        metavar="TOKENS",
-        help="read this many of the text's tokens (default: %(default)s)",
-    )
+    parser.epilog = (__doc__ or "").partition("\n\n")[2]
+    add_reading_options(parser)
     parser.add_argument(
         "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
     )
@@ -38,27 +32,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
     )
     parser.add_argument(
+        "--policies",
+        default=POLICIES,
+        metavar="NAMES",
+        help="commas between them; dense:20000 ends after so many tokens (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-seconds",
+        type=positive_number,
+        default=math.inf,
+        metavar="SECONDS",
+        help="end a policy after so long",
+    )
+    parser.add_argument(
+        "--max-kv-bytes",
+        type=positive_number,
+        default=math.inf,
+        metavar="BYTES",
+        help="end a policy that holds more keys and values than this",
+    )
+    parser.add_argument(
         "--png",
         type=Path,
         default=Path("perplexity.png"),
         metavar="FILE",
-        help="where the running loss is drawn (default: %(default)s)",
+        help="where the curves are drawn (default: %(default)s)",
     )
-    add_settings(parser, ["model", "dtype", "device"])
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="write the curves here as they grow, as JSON lines"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """INTERRUPTED if Ctrl-C came; what had been read is printed and drawn all the same."""
     settings = settings_from(arguments)
-    import_module("engine.evaluate").run(  # late: `--help` needs no torch
-        model=settings.model,
-        text=arguments.text,
-        policies=[name.strip() for name in arguments.policies.split(",")],
-        num_sinks=arguments.num_sinks,
-        num_recent=arguments.num_recent,
-        max_tokens=arguments.max_tokens,
-        png=arguments.png,
-        dtype=settings.dtype,
-        device=settings.device,
+    perplexity = import_module("engine.evals.perplexity")  # late: `--help` needs no torch
+    comparison = perplexity.Comparison(
+        engine.EngineConfig(
+            settings.model,
+            num_sinks=arguments.num_sinks,
+            num_recent=arguments.num_recent,
+            dtype=settings.dtype,
+            device=settings.device,
+        ),
+        texts_from(arguments),
+        _policies(arguments.policies, arguments.max_tokens),
+        max_seconds=arguments.max_seconds,
+        max_kv_bytes=arguments.max_kv_bytes,
     )
-    print(f"drawn: {arguments.png}")
-    return 0
+    interrupts = Interrupts()
+    with interrupts:
+        perplexity.run(
+            comparison,
+            picture=arguments.png,
+            log=arguments.log,
+            is_stopped=lambda: interrupts.came,
+        )
+    return INTERRUPTED if interrupts.came else 0
+
+
+def _policies(names: str, max_tokens: int) -> dict[str, int]:
+    """Name -> the tokens that it reads at most."""
+    policies = {}
+    for word in names.split(","):
+        name, _, limit = word.strip().partition(":")
+        if limit and not limit.isdecimal():
+            raise UsageError(f"--policies={names}: {limit!r} must be a number of tokens")
+        policies[name] = min(max_tokens, int(limit)) if limit else max_tokens
+    return policies

@@ -1,0 +1,5 @@
+"""What a model makes of a stream: the measures behind `weir eval`.
+
+perplexity.py compares policies over one text; sinks.py compares numbers of sinks. Both read text as
+texts.py cuts it and judge it as reading.py counts it.
+"""

@@ -1,0 +1,42 @@
+"""What the measures that read a text have in common."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worker.options import add_settings
+
+if TYPE_CHECKING:
+    from engine.evals.texts import Texts
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--text",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="UTF-8 texts, read one after the other as one; .gz is unpacked",
+    )
+    parser.add_argument(
+        "--repeat", action="store_true", help="begin the text again when it is too short"
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        default=4096,
+        metavar="TOKENS",
+        help="read this many of the text's tokens (default: %(default)s)",
+    )
+    add_settings(parser, ["model", "dtype", "device"])
+
+
+def texts_from(arguments: argparse.Namespace) -> Texts:
+    texts: Texts = import_module("engine.evals.texts").Texts(
+        tuple(arguments.text), repeat=arguments.repeat
+    )
+    return texts
