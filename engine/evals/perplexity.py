@@ -63,6 +63,7 @@ def run(
     `is_stopped`, policies that have not begun are left out, and what has been read counts.
     ConfigError names a file that cannot be read, or a text that is too short.
     """
+    comparison.texts.check()
     model = load(comparison.config)
     tokenizer = Tokenizer.load(source_of(comparison.config))
     with _logging_to(log) as write:

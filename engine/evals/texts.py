@@ -52,6 +52,11 @@ class Texts:
         if not num_chunks:
             raise ConfigError(f"text={_names(self.paths)} needs to be two tokens or more.")
 
+    def check(self) -> None:
+        """ConfigError for a file that is not there, before hours are spent on the one before it."""
+        for path in self.paths:
+            next(_lines_of(path), None)
+
     def _tokens(self, tokenizer: Tokenizer) -> Iterator[tuple[int, Path]]:
         bos = tokenizer.hf.bos_token_id
         if bos is not None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from local_model import build_tokenizer
 
+from engine.errors import ConfigError
 from engine.evals.texts import CHUNK, PIECE_CHARACTERS, Texts
 from engine.text import Tokenizer
 
@@ -72,5 +73,11 @@ def test_no_more_of_a_text_is_read_than_is_needed(tmp_path: Path) -> None:
 
 def test_an_empty_text_is_not_repeated_for_ever(tmp_path: Path) -> None:
     paths = written(tmp_path, ["", ""])
-    with pytest.raises(Exception, match=r"0\.txt', '.*1\.txt' needs to be two tokens"):
+    with pytest.raises(ConfigError, match=r"0\.txt', '.*1\.txt' needs to be two tokens"):
         list(Texts(paths, repeat=True).chunks(TOKENIZER, 100))
+
+
+def test_every_file_is_looked_at_first(tmp_path: Path) -> None:
+    [there] = written(tmp_path, ["The gate stuck."])
+    with pytest.raises(ConfigError, match=r"missing\.txt' needs to be a file"):
+        Texts((there, tmp_path / "missing.txt")).check()
