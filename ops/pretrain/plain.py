@@ -1,7 +1,8 @@
-"""python -m ops.pretrain.plain --data FOLDER --out FOLDER
+"""The texts of a data folder, held out and trained on, as plain files that `weir eval` reads.
 
-The texts of a data folder as the model reads them, in plain files that `weir eval` reads: talk and
-prose, held out and trained on.
+    python -m ops.pretrain.plain --data FOLDER --out FOLDER
+
+Lines are as the model reads them, in one file for talk and one for prose.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from ops.pretrain.corpus import Corpus, read_corpus
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m ops.pretrain.plain", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.pretrain.plain", description="Plain files of a data folder."
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of text, see README.md")
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
     arguments = parser.parse_args()

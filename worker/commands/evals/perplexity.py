@@ -1,9 +1,10 @@
 """Read a text past the window in several ways and compare them, as the StreamingLLM paper does.
 
 The policies: dense (plain attention, memory grows), window (recent tokens alone), recompute (the
-last window anew for each token), blocks (half of the rest leaves at a time), sinks (Weir). They read
-the same tokens, one after the other, each until a limit or the end of the text. The picture shows perplexity and memory over the tokens read;
-the last line printed is a JSON object. Ctrl-C ends the reading and shows what there is.
+last window anew for each token), blocks (half of the rest leaves at a time), sinks (Weir). Each
+reads the same tokens until a limit or the end of the text. The picture shows perplexity and memory
+over the tokens read; the last line printed is a JSON object. Ctrl-C ends the reading and shows what
+there is.
 """
 
 from __future__ import annotations
