@@ -126,7 +126,7 @@ class Lockstep:
 
     def _angles_at(self, token: int) -> dict[Rotary, tuple[Tensor, Tensor]]:
         """By which the sinks are turned for `token`: from its own view to the window's end."""
-        num_positions = token - self.sessions[0].base - self.window.sink_reader(token)
+        num_positions = token - self.sessions[0].base - self.window.place(token)
         turn = torch.tensor(num_positions, device=self.model.device)
         return {rotary: rotary.angles(turn) for rotary in set(self.model.rotaries) if rotary.width}
 
