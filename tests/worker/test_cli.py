@@ -124,6 +124,7 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["worker", "--", "--pool", "prefork"], "--pool=prefork: must be threads"),
         (["worker", "--", "-Psolo"], "--pool=solo: must be threads"),
         (["eval", "perplexity", "--text", "a", "--policies", "dense:x"], "'x' must be a number of"),
+        (["eval", "lines", "--distances", "near"], "--distances=near: must be whole numbers"),
         (["eval", "beauty"], "invalid choice: 'beauty'"),
         (["eval", "perplexity", "--text", "no-such-file"], "text='no-such-file' needs to be"),
     ],
@@ -482,3 +483,23 @@ def test_eval_compares_policies_and_draws_them(weir: Weir, tmp_path: Path) -> No
         ("window", 200),
         ("sinks", 300),
     ]
+
+
+def test_eval_asks_for_lines_by_distance(weir: Weir) -> None:
+    options = ["--distances", "1,30", "--questions", "2", "--num-recent", "252"]
+    code, out, _ = weir("eval", "lines", *options)
+    assert code == 0
+    near, far = json.loads(out.splitlines()[-1])["distances"]
+    assert (near["in_the_window"], far["in_the_window"]) == ("yes", "no")
+    assert near["stream"]["num_asked"] == far["stream"]["num_asked"] == 2
+
+
+def test_eval_counts_perplexity_by_sinks(weir: Weir, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("The river rose, and the gate at the weir stuck again. " * 40)
+    options = ["--text", str(text), "--sinks", "0,1,4", "--windows", "64", "--max-tokens", "300"]
+    code, out, _ = weir("eval", "sinks", *options)
+    assert code == 0
+    figures = json.loads(out.splitlines()[-1])
+    assert list(figures["windows"]["64"]) == ["0", "1", "4"]
+    assert figures["num_tokens"] == 299 - 64

@@ -12,7 +12,9 @@ from worker.cli import MISUSED, run_command
 from worker.options import OneLineParser
 
 MEASURES = {
+    "lines": "ask an endless record for its lines, by distance from them",
     "perplexity": "read a text past the window in several ways and compare them",
+    "sinks": "perplexity by number of sinks",
 }
 
 

@@ -1,4 +1,4 @@
-"""What the measures that read a text have in common."""
+"""What the measures have in common: the text that they read, and lists of numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.options import add_settings
+from worker.options import UsageError, add_settings
 
 if TYPE_CHECKING:
     from engine.evals.texts import Texts
@@ -40,3 +40,11 @@ def texts_from(arguments: argparse.Namespace) -> Texts:
         tuple(arguments.text), repeat=arguments.repeat
     )
     return texts
+
+
+def numbers(option: str, words: str) -> list[int]:
+    """Without repetition, in the order in which they are given."""
+    try:
+        return list(dict.fromkeys(int(word) for word in words.split(",")))
+    except ValueError:
+        raise UsageError(f"{option}={words}: must be whole numbers, as in 1,2,4") from None

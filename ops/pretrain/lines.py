@@ -1,0 +1,148 @@
+"""A small model that can look up lines, and nothing else: it shows what `weir eval lines` measures.
+
+    python -m ops.pretrain.lines --out FOLDER --minutes 20
+
+Everything is generated: a sample is some lines of a record and questions about them, of which only
+the answers are learnt. FOLDER/model is what transformers loads, FOLDER/log.jsonl how it went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from engine.evals.lines import PREAMBLE, Record
+from ops.pretrain.batches import IGNORED
+from ops.pretrain.export import export
+from ops.pretrain.learning import Budget, Optimisers, rate
+from ops.pretrain.prepare import Sample, encode_all
+from ops.pretrain.recipe import Recipe
+from ops.pretrain.shape import new_model
+from ops.pretrain.tokenizer import PAD_ID, SINK_ID, train_tokenizer
+
+RECIPE = Recipe(
+    vocab_size=400,
+    hidden_size=128,
+    intermediate_size=256,
+    num_layers=4,
+    head_dim=32,
+    num_heads=4,
+    num_kv_heads=4,
+    long_length=512,
+    long_rows=16,
+    warm_up_steps=100,
+)
+MAX_NUMBER = 10_000
+STEPS_BETWEEN_LOGS = 20
+MIN_LINES = 3
+# A line has fewer tokens than this, and a question with its answer more than that.
+MAX_LINE_TOKENS, MIN_LINE_TOKENS = 25, 16
+PREAMBLE_SHARE = 0.5
+
+
+def main() -> None:
+    arguments = _arguments()
+    torch.set_num_threads(arguments.threads)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    tokenizer = lines_tokenizer()
+    budget = Budget(arguments.minutes * 60, time.monotonic)
+    with (arguments.out / "log.jsonl").open("w", encoding="utf-8", buffering=1) as log:
+        model = new_model(RECIPE)
+        for row in train(model, tokenizer, RECIPE, budget):
+            log.write(json.dumps(row) + "\n")
+    export(model, tokenizer, arguments.out / "model")
+
+
+def lines_tokenizer() -> PreTrainedTokenizerFast:
+    """Words of the format are tokens, digits stand alone."""
+    record = Record()
+    texts = [record.line(n) + record.question(n) for n in range(200)]
+    return train_tokenizer([PREAMBLE, *texts], RECIPE.vocab_size)
+
+
+def train(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, budget: Budget
+) -> Iterator[dict[str, float]]:
+    """Until the budget is spent; a row of figures now and then."""
+    optimisers, step, num_right, num_asked = Optimisers(model, recipe), 0, 0, 0
+    budget.tick()
+    while budget.share_spent < 1.0:
+        tokens, labels = batch_of_step(tokenizer, recipe, step)
+        logits = model(input_ids=tokens[:, :-1], use_cache=False).logits.float()
+        loss = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+        optimisers.step(rate(recipe, step, budget.share_spent))
+        budget.tick()
+        step += 1
+        is_asked = labels[:, 1:] != IGNORED
+        num_right += int((logits.argmax(-1) == labels[:, 1:])[is_asked].sum())
+        num_asked += int(is_asked.sum())
+        if step % STEPS_BETWEEN_LOGS == 0:
+            yield {
+                "step": step,
+                "seconds": round(budget.spent, 1),
+                "loss": round(loss.item(), 4),
+                "tokens_right": round(num_right / num_asked, 4),
+            }
+            num_right = num_asked = 0
+
+
+def batch_of_step(
+    tokenizer: PreTrainedTokenizerFast, recipe: Recipe, step: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(tokens, labels), int64 [rows, length] each; labels are the answers, IGNORED elsewhere."""
+    draw = random.Random(f"{recipe.seed} {step}")  # noqa: S311
+    samples = [lines_sample(tokenizer, recipe.long_length, draw) for _ in range(recipe.long_rows)]
+    tokens = torch.tensor([sample.tokens for sample in samples])
+    learnt = torch.tensor([sample.learnt for sample in samples])
+    return tokens, torch.where(learnt, tokens, IGNORED)
+
+
+def lines_sample(tokenizer: PreTrainedTokenizerFast, length: int, draw: random.Random) -> Sample:
+    """Some lines from anywhere in a record, then questions about any of them while there is room.
+
+    So every distance that fits is asked for. The beginning of the record is there in half of them:
+    in a stream it is what the sinks hold.
+    """
+    record, first = Record(draw.getrandbits(48)), int(MAX_NUMBER ** draw.random())
+    numbers = range(first, first + draw.randint(MIN_LINES, length // MAX_LINE_TOKENS))
+    preamble = [PREAMBLE] * (draw.random() < PREAMBLE_SHARE)
+    sample = Sample([SINK_ID], [False])
+    for ids in encode_all([*preamble, *map(record.line, numbers)], tokenizer):
+        _extend(sample, ids, learnt=False)
+    asked = draw.choices(numbers, k=length // MIN_LINE_TOKENS)
+    texts = [text for n in asked for text in (record.question(n), f"{record.answer(n)}\n")]
+    for ids, is_answer in zip(encode_all(texts, tokenizer), cycle((False, True))):
+        _extend(sample, ids, learnt=is_answer)
+    missing = max(0, length - len(sample.tokens))
+    _extend(sample, [PAD_ID] * missing, learnt=False)
+    return Sample(sample.tokens[:length], sample.learnt[:length])
+
+
+def _extend(sample: Sample, ids: list[int], *, learnt: bool) -> None:
+    sample.tokens.extend(ids)
+    sample.learnt.extend([learnt] * len(ids))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.pretrain.lines", description="Train a model that looks up lines."
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for everything it makes")
+    parser.add_argument("--minutes", type=float, default=20.0, help="time of the training")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
