@@ -26,6 +26,7 @@ from engine.config import EngineConfig
 from engine.errors import ConfigError, ModelRefused, NotStreamable
 from engine.hook import IMPLEMENTATION, attending
 from engine.kv_store import KVStore
+from engine.packing import pack_linears
 from engine.plan import StepPlan, lay_out
 from engine.probe import probe_layers
 from engine.scheduler import Segment
@@ -75,6 +76,11 @@ class StreamingModel:
             few = weight.detach().flatten()[:: 1 + weight.numel() // SAMPLED_NUMBERS]
             digest.update(few.double().cpu().numpy().tobytes())
         return digest.hexdigest()
+
+    def pack(self) -> None:
+        """Arrange the weights for speed. After that no one can read them: `fingerprint` has."""
+        _ = self.fingerprint
+        pack_linears(self.hf)
 
     @property
     def eos_ids(self) -> frozenset[int]:
@@ -153,6 +159,13 @@ def source_of(config: EngineConfig) -> str:
 
 
 def load(config: EngineConfig) -> StreamingModel:
+    """A model that streams, arranged for speed. Raises what `load_weights` does."""
+    model = StreamingModel(load_weights(config))
+    model.pack()
+    return model
+
+
+def load_weights(config: EngineConfig) -> PreTrainedModel:
     """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream,
     ConfigError a device that is not there."""
     _refuse_missing(config.device)
@@ -173,7 +186,7 @@ def load(config: EngineConfig) -> StreamingModel:
     )
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
-    return StreamingModel(hf)
+    return hf
 
 
 def _refuse_missing(device: str) -> None:

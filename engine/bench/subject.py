@@ -17,7 +17,7 @@ from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
 from engine.bench.stock import StockModel
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.model import BUNDLED
+from engine.model import BUNDLED, load_weights
 from engine.session import Session
 
 SEED = 20_230_929
@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def num_parameters(self) -> int:
-        return sum(weight.numel() for weight in self.engine.model.hf.parameters())
+        return sum(weight.numel() for weight in self.stock.hf.parameters())
 
     def tokens(self, num_tokens: int, seed: int = SEED) -> list[int]:
         """Random ids: what a token says changes nothing about its cost."""
@@ -88,8 +88,7 @@ def open_subject(model: str, dtype: str, *, num_rows: int, num_threads: int) -> 
             dtype=dtype,
             num_threads=num_threads,
         )
-        engine = Engine.load(config)
-        yield Subject(model, dtype, engine, StockModel(engine.model.hf))
+        yield Subject(model, dtype, Engine.load(config), StockModel(load_weights(config)))
 
 
 def _make_llama_27m(folder: Path) -> None:
