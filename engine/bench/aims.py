@@ -33,27 +33,27 @@ class Aim:
 def aims_of(agreement: Agreement, feeding: Feeding, level: Level) -> dict[str, Aim]:
     times = feeding.time_against_ours
     return {
-        "same_logits_as_stock": _at_most(
+        "same_logits_as_stock": at_most(
             "largest difference of logits from stock attention, window not full",
             LARGEST_DIFFERENCE,
             agreement.max_difference_from_stock,
         ),
-        "same_logits_in_chunks": _at_most(
+        "same_logits_in_chunks": at_most(
             "largest difference of logits, chunks against single tokens, past the window",
             LARGEST_DIFFERENCE,
             agreement.max_difference_of_chunks_from_singles,
         ),
-        "feed_vs_token_by_token": _at_least(
+        "feed_vs_token_by_token": at_least(
             "times as fast as stock transformers fed token by token",
             TIMES_TOKEN_BY_TOKEN,
             times[STOCK_SINGLE].median,
         ),
-        "feed_vs_recompute": _at_least(
+        "feed_vs_recompute": at_least(
             "times as fast as recomputing the window for each token",
             TIMES_RECOMPUTE,
             times[STOCK_RECOMPUTE].median,
         ),
-        "level_speed": _at_most(
+        "level_speed": at_most(
             f"time per token, old ({level.age.num_fed:,} tokens really fed) off young",
             LEVEL_WITHIN,
             abs(level.time_old_against_young.median - 1),
@@ -74,9 +74,9 @@ def _level_memory(level: Level) -> Aim:
     )
 
 
-def _at_least(what: str, aim: float, got: float) -> Aim:
+def at_least(what: str, aim: float, got: float) -> Aim:
     return Aim(what, aim, got, got >= aim)
 
 
-def _at_most(what: str, aim: float, got: float) -> Aim:
+def at_most(what: str, aim: float, got: float) -> Aim:
     return Aim(what, aim, got, got <= aim)

@@ -6,8 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from engine.bench.effort import FULL, QUICK
+from engine.bench.peers.effort import FULL as FULL_PEERS
+from engine.bench.peers.effort import QUICK as QUICK_PEERS
+from engine.bench.peers.environment import default_cache
 from engine.config import DTYPES
 from engine.errors import EngineError
 
@@ -15,34 +19,69 @@ MODELS = ("bundled", "llama-27m")
 # What the engine's aims are stated for, and what most machines would really use.
 USUAL_DTYPES = ("float32", "bfloat16")
 QUICK_DTYPES = ("float32",)
+# Of each kind that is profiled.
+FULL_STEPS = 40
+QUICK_STEPS = 5
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure, print tables and, as the last line, one JSON object. 1 if a model is refused."""
     options = _parser().parse_args(argv)
-    # Only now: whoever asks for --help need not wait for torch.
-    from engine.bench.machine import num_usable_cores  # noqa: PLC0415
-    from engine.bench.run import run  # noqa: PLC0415
-
     try:
-        run(
-            models=options.model or MODELS,
-            dtypes=options.dtype or (QUICK_DTYPES if options.quick else USUAL_DTYPES),
-            effort=QUICK if options.quick else FULL,
-            num_tokens=options.tokens,
-            num_threads=num_usable_cores(),
-            json_path=options.json,
-        )
+        _measure(options)
     except EngineError as error:
         print(f"weir bench: {error}", file=sys.stderr)
         return 1
     return 0
 
 
+def _measure(options: argparse.Namespace) -> None:
+    # Only now: whoever asks for --help need not wait for torch.
+    from engine.bench.machine import num_usable_cores  # noqa: PLC0415
+
+    shared: dict[str, Any] = {
+        "models": options.model or MODELS,
+        "dtypes": options.dtype or (QUICK_DTYPES if options.quick else USUAL_DTYPES),
+        "num_threads": num_usable_cores(),
+        "json_path": options.json,
+    }
+    if options.peers:
+        from engine.bench.peers.run import run_peers  # noqa: PLC0415
+
+        peer_effort = QUICK_PEERS if options.quick else FULL_PEERS
+        run_peers(**shared, effort=peer_effort, cache=options.cache or default_cache())
+    elif options.profile:
+        from engine.bench.dissect import dissect  # noqa: PLC0415
+
+        dissect(**shared, num_steps=QUICK_STEPS if options.quick else FULL_STEPS)
+    else:
+        from engine.bench.run import run  # noqa: PLC0415
+
+        effort = QUICK if options.quick else FULL
+        run(**shared, effort=effort, num_tokens=options.tokens)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="weir bench",
         description="The engine side by side with stock transformers, on this machine's CPU.",
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--peers",
+        action="store_true",
+        help="side by side with attention_sinks and llama.cpp instead, each in a virtual "
+        "environment of its own that pip makes once (llama.cpp is compiled: about ten minutes)",
+    )
+    instead.add_argument(
+        "--profile", action="store_true", help="where the time of a step goes instead"
+    )
+    instead.add_argument(
+        "--tokens",
+        type=_count,
+        metavar="N",
+        help="really feed N tokens before measuring whether speed and memory are level, however "
+        "long it takes (default: a million, in float32 and where the machine is fast enough)",
     )
     parser.add_argument("--quick", action="store_true", help="a rough answer in under a minute")
     parser.add_argument(
@@ -60,11 +99,10 @@ def _parser() -> argparse.ArgumentParser:
         f"with --quick {QUICK_DTYPES[0]})",
     )
     parser.add_argument(
-        "--tokens",
-        type=_count,
-        metavar="N",
-        help="really feed N tokens before measuring whether speed and memory are level, however "
-        "long it takes (default: a million, in float32 and where the machine is fast enough)",
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="where the environments of the peers lie (default: ~/.cache/weir/peers)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON object here too")
     return parser

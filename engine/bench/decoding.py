@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
 
 from engine.bench.effort import Effort
 from engine.bench.subject import Subject
@@ -47,19 +46,18 @@ def measure_decoding(subject: Subject, effort: Effort, advance: Advance) -> Deco
 def _parties(subject: Subject, session: Session, effort: Effort) -> dict[str, Party]:
     num_tokens = effort.decoded_per_turn
     parties: dict[str, Party] = {
-        ours(count): partial(_decoding, subject, session, count, num_tokens)
+        ours(count): partial(forks_decoding, subject, session, count, num_tokens)
         for count in effort.num_streams
     }
     # As many keys on average as the engine's window holds.
     past = torch.tensor([subject.tokens(subject.engine.window.size - num_tokens // 2)])
-    together: Tensor = past.expand(TOGETHER, -1).contiguous()
     parties[STOCK_ALONE] = partial(subject.stock.generating, past, num_tokens)
-    parties[STOCK_TOGETHER] = partial(subject.stock.generating, together, num_tokens)
+    parties[STOCK_TOGETHER] = partial(subject.stock.generating, past, num_tokens, TOGETHER)
     return parties
 
 
 @contextmanager
-def _decoding(
+def forks_decoding(
     subject: Subject, session: Session, num_streams: int, num_tokens: int
 ) -> Iterator[Work]:
     """Forks of `session`, each with a first token of its own, that decode in the same steps."""

@@ -47,8 +47,8 @@ def _parties(subject: Subject, session: Session, effort: Effort) -> dict[str, Pa
     nearly_full = ids[:, : window - few // 2]
     stock = subject.stock
     return {
-        OURS: partial(_ours, subject, session, many, CHUNK),
-        OURS_SINGLE: partial(_ours, subject, session, few, 1),
+        OURS: partial(session_feeding, subject, session, many, CHUNK),
+        OURS_SINGLE: partial(session_feeding, subject, session, few, 1),
         STOCK_SINGLE: partial(stock.feeding, nearly_full, ids[:, :few], 1),
         STOCK_RECOMPUTE: partial(stock.recomputing, ids[:, :window], effort.windows_per_turn),
         STOCK_DENSE: partial(stock.feeding, ids[:, :window], ids[:, :CHUNK], CHUNK),
@@ -56,6 +56,8 @@ def _parties(subject: Subject, session: Session, effort: Effort) -> dict[str, Pa
 
 
 @contextmanager
-def _ours(subject: Subject, session: Session, num_tokens: int, chunk: int) -> Iterator[Work]:
+def session_feeding(
+    subject: Subject, session: Session, num_tokens: int, chunk: int
+) -> Iterator[Work]:
     token_ids = subject.tokens(num_tokens)
     yield lambda: feed(subject.engine, session, token_ids, chunk)

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from engine.bench.effort import Effort
 from engine.bench.subject import Subject
 from engine.bench.turns import Advance
 
@@ -32,7 +31,7 @@ class Keeping:
     row_bytes: int
 
 
-def measure_keeping(subject: Subject, effort: Effort, advance: Advance) -> Keeping:
+def measure_keeping(subject: Subject, num_rounds: int, advance: Advance) -> Keeping:
     engine = subject.engine
     saves, restores, forks = [], [], []
     with (
@@ -40,7 +39,7 @@ def measure_keeping(subject: Subject, effort: Effort, advance: Advance) -> Keepi
         subject.session_of(2 * engine.window.size) as session,
     ):
         path = Path(folder) / "session.safetensors"
-        for _ in range(1 + effort.snapshots):
+        for _ in range(1 + num_rounds):
             saves.append(_timed(partial(engine.save, session, path))[0])
             seconds, restored = _timed(partial(engine.restore, path))
             restores.append(seconds)

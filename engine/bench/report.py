@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -60,8 +60,14 @@ class Report:
         _add_keeping(table, result.keeping)
         self._console.print(table)
 
-    def print_aims(self, aims: Mapping[str, Mapping[str, Aim]]) -> None:
-        table = Table("subject", "aim", "wanted", "got", "met", title="Aims (float32)")
+    def print_tables(self, tables: Iterable[Table]) -> None:
+        for table in tables:
+            self._console.print(table)
+
+    def print_aims(
+        self, aims: Mapping[str, Mapping[str, Aim]], title: str = "Aims (float32)"
+    ) -> None:
+        table = Table("subject", "aim", "wanted", "got", "met", title=title)
         for name, named in aims.items():
             for aim in named.values():
                 sign = "<=" if aim.aim < 1 else ">="

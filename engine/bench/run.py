@@ -79,10 +79,10 @@ def run(
         "results": {name: asdict(result) for name, result in results.items()},
         "aims": {name: {key: asdict(aim) for key, aim in of.items()} for name, of in aims.items()},
     }
-    _print_last_line(summary, json_path)
+    print_last_line(summary, json_path)
 
 
-def _print_last_line(summary: dict[str, Any], json_path: Path | None) -> None:
+def print_last_line(summary: dict[str, Any], json_path: Path | None) -> None:
     line = json.dumps(summary)
     if json_path is not None:
         json_path.write_text(line + "\n")
@@ -117,5 +117,5 @@ def measure(subject: Subject, effort: Effort, num_tokens: int | None) -> Result:
     with stage(f"{name}: decoding", effort.rounds) as advance:
         decoding = measure_decoding(subject, effort, advance)
     with stage(f"{name}: snapshots and forks", 1 + effort.snapshots) as advance:
-        keeping = measure_keeping(subject, effort, advance)
+        keeping = measure_keeping(subject, effort.snapshots, advance)
     return Result(subject.num_parameters, agreement, feeding, level, decoding, keeping)

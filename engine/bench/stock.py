@@ -62,12 +62,14 @@ class StockModel:
         yield work
 
     @contextmanager
-    def generating(self, past: Tensor, num_tokens: int) -> Iterator[Work]:
-        """`generate`, greedy, of all the rows of `past` (B, T); only the last column is not cached.
+    def generating(self, past: Tensor, num_tokens: int, num_streams: int = 1) -> Iterator[Work]:
+        """`generate`, greedy, of equal streams of `past` (1, T), whose last token is not cached.
 
         It never stops early, and reading `past` is not timed.
         """
         cache = self._cache_of(past[:, :-1])
+        cache.batch_repeat_interleave(num_streams)
+        past = past.repeat(num_streams, 1)
         greedy = {"do_sample": False, "max_new_tokens": num_tokens, "min_new_tokens": num_tokens}
 
         def work() -> int:

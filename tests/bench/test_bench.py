@@ -159,9 +159,9 @@ def test_stock_parties_feed_as_they_are_named(
 def test_stock_generate_reads_its_cache_and_counts_every_row(
     subject: Subject, stock_calls: list[tuple[int, ...]]
 ) -> None:
-    past = torch.tensor([subject.tokens(9)]).expand(3, -1)
-    with subject.stock.generating(past, 5) as work:
-        assert stock_calls == [(3, 8)]
+    past = torch.tensor([subject.tokens(9)])
+    with subject.stock.generating(past, 5, 3) as work:
+        assert stock_calls == [(1, 8)]
         assert work() == 15
     assert stock_calls[1:] == [(3, 1)] * 5
 
@@ -246,7 +246,7 @@ def test_streams_together_decode_in_the_same_steps(
 
 
 def test_keeping_names_the_size_of_the_file_and_of_the_row(subject: Subject) -> None:
-    keeping = measure_keeping(subject, SHORT, nothing)
+    keeping = measure_keeping(subject, SHORT.snapshots, nothing)
     assert keeping.row_bytes == 256 * 2 * 2 * 2 * 8 * 4
     assert keeping.row_bytes < keeping.file_bytes < keeping.row_bytes + 4096
 

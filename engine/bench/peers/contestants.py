@@ -1,0 +1,97 @@
+"""What is asked of everyone who takes part, and the two who live in this process.
+
+Everyone keeps a stream of one window or, where there is no such thing, works where about as many
+keys have to be read. The others, in processes of their own, are in outsiders.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from engine.bench.decoding import forks_decoding
+from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
+from engine.bench.feeding import session_feeding
+from engine.bench.keeping import measure_keeping
+from engine.bench.peers.effort import PeerEffort
+from engine.bench.subject import Subject
+from engine.bench.turns import Party
+from engine.session import Session
+
+WINDOW = WINDOW_SINKS + WINDOW_RECENT
+WEIR = "weir"
+STOCK = "stock transformers"
+IN_CHUNKS = f"chunks of {CHUNK}"
+TOKEN_BY_TOKEN = "token by token"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One stream: its bytes, and the seconds to save and restore it; None = not possible."""
+
+    stream_bytes: int | None
+    save_seconds: float | None
+    restore_seconds: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """`feeding` by the way it is done, `decoding` by the number of streams together."""
+
+    who: str
+    precision: str
+    feeding: Mapping[str, Party]
+    decoding: Mapping[int, Party]
+    keep: Callable[[], Kept]
+
+    @property
+    def name(self) -> str:
+        return f"{self.who} {self.precision}"
+
+
+def weir(subject: Subject, session: Session, effort: PeerEffort) -> Contestant:
+    num_tokens = effort.chunks_per_turn * CHUNK
+    feeding = {
+        IN_CHUNKS: partial(session_feeding, subject, session, num_tokens, CHUNK),
+        TOKEN_BY_TOKEN: partial(session_feeding, subject, session, effort.singles_per_turn, 1),
+    }
+    decoding = {
+        num_streams: partial(forks_decoding, subject, session, num_streams, num_tokens)
+        for num_streams, num_tokens in effort.num_decoded.items()
+    }
+    return Contestant(
+        WEIR, subject.dtype, feeding, decoding, partial(_keep_weir, subject, effort.snapshots)
+    )
+
+
+def _keep_weir(subject: Subject, num_rounds: int) -> Kept:
+    keeping = measure_keeping(subject, num_rounds, lambda _amount: None)
+    note = "synced to disk, checksummed"
+    return Kept(keeping.row_bytes, keeping.save_seconds, keeping.restore_seconds, note)
+
+
+def stock(subject: Subject, effort: PeerEffort) -> Contestant:
+    model, singles = subject.stock, effort.singles_per_turn
+    ids = torch.tensor([subject.tokens(WINDOW)])
+    fresh = torch.tensor([subject.tokens(singles)])
+    feeding = {
+        f"{TOKEN_BY_TOKEN}, dynamic cache": partial(
+            model.feeding, ids[:, : WINDOW - singles // 2], fresh, 1
+        ),
+        "window recomputed for each token": partial(
+            model.recomputing, ids, effort.windows_per_turn
+        ),
+    }
+    decoding = {
+        num_streams: partial(
+            model.generating, ids[:, : WINDOW - num_tokens // 2], num_tokens, num_streams
+        )
+        for num_streams, num_tokens in effort.num_decoded.items()
+    }
+    per_token = subject.engine.model.bytes_per_token
+    note = f"grows by {per_token:,} bytes a token; no call to save it; streams in lockstep only"
+    return Contestant(STOCK, subject.dtype, feeding, decoding, lambda: Kept(None, None, None, note))

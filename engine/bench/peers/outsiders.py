@@ -1,0 +1,150 @@
+"""Those who take part from processes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
+from engine.bench.peers.channel import Peer
+from engine.bench.peers.contestants import IN_CHUNKS, TOKEN_BY_TOKEN, WINDOW, Contestant, Kept
+from engine.bench.peers.effort import PeerEffort
+from engine.bench.subject import Subject
+from engine.bench.turns import Party, Work
+
+SINKS = "attention_sinks"
+LLAMA_CPP = "llama.cpp"
+# To be compared with our logits: past the window; and as far as a context reaches unshifted.
+SINKS_COMPARED = WINDOW + 144
+LLAMA_CPP_COMPARED = WINDOW - 16
+# A context of one window forgets half of it at a time; one of two never sees less than we do.
+CONTEXTS = (WINDOW, 2 * WINDOW)
+
+
+Join = Callable[[Peer, str, Subject, PeerEffort], Contestant]
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A peer: the recipe of its environment, the module it runs there, and how it is asked.
+
+    own_precisions  what it has beside the dtypes that we are measured in
+    num_compared    tokens whose logits must be ours
+    """
+
+    who: str
+    recipe: str
+    module: str
+    arguments: Mapping[str, int]
+    own_precisions: tuple[str, ...]
+    num_compared: int
+    join: Join
+
+
+def attention_sinks(peer: Peer, precision: str, subject: Subject, effort: PeerEffort) -> Contestant:
+    window = subject.tokens(WINDOW)
+    peer.ask("prepare_feeding", token_ids=window)
+    for num_streams in effort.num_decoded:
+        peer.ask("prepare_decoding", num_streams=num_streams, token_ids=window)
+    few, many = effort.singles_per_turn, effort.chunks_per_turn * CHUNK
+    feeding = {
+        TOKEN_BY_TOKEN: _asking(peer, "feed", token_ids=subject.tokens(few), chunk=1),
+        f"{IN_CHUNKS}, seeing up to {WINDOW + CHUNK}": _asking(
+            peer, "feed", token_ids=subject.tokens(many), chunk=CHUNK
+        ),
+    }
+    note = "no call to save one; streams in lockstep only"
+    return Contestant(
+        SINKS,
+        precision,
+        feeding,
+        _decoding(peer, subject, effort),
+        lambda: Kept(int(peer.ask("stream_bytes")), None, None, note),
+    )
+
+
+def llama_cpp(peer: Peer, precision: str, subject: Subject, effort: PeerEffort) -> Contestant:
+    """Its streams decode between two shifts, where its context is filled as it is on average."""
+    for size in CONTEXTS:
+        peer.ask("prepare_feeding", size=size, token_ids=subject.tokens(size))
+    for num_streams, num_tokens in effort.num_decoded.items():
+        past = subject.tokens(WINDOW * 3 // 4 - num_tokens // 2)
+        peer.ask("prepare_decoding", num_streams=num_streams, token_ids=past)
+    token_ids = subject.tokens(effort.chunks_per_turn * CHUNK)
+    feeding = {
+        f"context of {size}, half of it forgotten at a time": _asking(
+            peer, "feed", size=size, token_ids=token_ids
+        )
+        for size in CONTEXTS
+    }
+    return Contestant(
+        LLAMA_CPP,
+        precision,
+        feeding,
+        _decoding(peer, subject, effort),
+        partial(_keep_llama_cpp, peer, subject.tokens(WINDOW), effort.snapshots),
+    )
+
+
+def _keep_llama_cpp(peer: Peer, token_ids: Sequence[int], num_rounds: int) -> Kept:
+    kept = peer.ask("keep", token_ids=token_ids, num_rounds=num_rounds)
+    note = "synced to disk, no checksum"
+    return Kept(kept["stream_bytes"], kept["save_seconds"], kept["restore_seconds"], note)
+
+
+def _decoding(peer: Peer, subject: Subject, effort: PeerEffort) -> Mapping[int, Party]:
+    return {
+        num_streams: _asking(
+            peer,
+            "decode",
+            num_streams=num_streams,
+            first_ids=subject.tokens(num_streams),
+            num_tokens=num_tokens,
+        )
+        for num_streams, num_tokens in effort.num_decoded.items()
+    }
+
+
+def _asking(peer: Peer, do: str, **arguments: Any) -> Callable[[], AbstractContextManager[Work]]:
+    @contextmanager
+    def turn() -> Iterator[Work]:
+        yield lambda: int(peer.ask(do, **arguments))
+
+    return turn
+
+
+def logits_of(peer: Peer, token_ids: Sequence[int], folder: Path) -> Tensor:
+    """(T, vocab) float32 of what the peer answers to a stream of `token_ids`."""
+    file = folder / "logits"
+    peer.ask("logits", token_ids=list(token_ids), file=str(file))
+    return torch.from_numpy(np.fromfile(file, dtype=np.float32)).view(len(token_ids), -1)
+
+
+GUESTS = (
+    Guest(
+        SINKS,
+        "attention-sinks",
+        "engine.bench.peers.attention_sinks_party",
+        {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT},
+        (),
+        SINKS_COMPARED,
+        attention_sinks,
+    ),
+    Guest(
+        LLAMA_CPP,
+        "llama-cpp",
+        "engine.bench.peers.llama_cpp_party",
+        {"num_kept": WINDOW_SINKS, "size": WINDOW},
+        ("q8_0",),
+        LLAMA_CPP_COMPARED,
+        llama_cpp,
+    ),
+)

@@ -1,0 +1,165 @@
+"""The whole comparison: environments, the same weights for all, turns, tables, one JSON line."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import transformers
+
+from engine.bench.aims import Aim
+from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
+from engine.bench.machine import this_machine
+from engine.bench.peers import contestants, measure
+from engine.bench.peers.aims import aims_of
+from engine.bench.peers.contestants import Contestant, Kept
+from engine.bench.peers.effort import PeerEffort
+from engine.bench.peers.environment import PeerLost, python_of, recipes
+from engine.bench.peers.guests import Absent, Guests, noting
+from engine.bench.peers.measure import Decoded, Fed
+from engine.bench.peers.table import tables_of
+from engine.bench.progress import stage
+from engine.bench.report import Report
+from engine.bench.run import SPARE_ROWS, print_last_line
+from engine.bench.subject import Subject, open_subject
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything that was measured of one model; `absent` may have measured some of it."""
+
+    num_parameters: int
+    versions: Mapping[str, str]
+    differences: Mapping[str, float]
+    feeding: Sequence[Fed]
+    decoding: Sequence[Decoded]
+    keeping: Mapping[str, Kept]
+    absent: Absent
+
+
+def run_peers(
+    *,
+    models: Sequence[str],
+    dtypes: Sequence[str],
+    effort: PeerEffort,
+    num_threads: int,
+    cache: Path,
+    json_path: Path | None,
+) -> None:
+    """Every model, everyone in turns. ModelRefused if one of the models cannot stream."""
+    started = time.perf_counter()
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    machine = this_machine(num_threads)
+    report = Report()
+    report.print_machine(machine)
+    pythons, not_installed = install_peers(cache)
+    results: dict[str, Result] = {}
+    aims: dict[str, dict[str, Aim]] = {}
+    for model in models:
+        gc.collect()  # models hold on to themselves in cycles
+        result = _measure(model, dtypes, effort, num_threads, pythons)
+        result.absent.update(not_installed)
+        report.print_tables(tables_of(model, result))
+        results[model] = result
+        aims[model] = aims_of(result.differences, result.feeding, result.decoding)
+    report.print_aims(aims, title="Aims beside the peers")
+    summary = {
+        "benchmark": "weir peers",
+        "machine": asdict(machine) | {"load_average_after": os.getloadavg()},
+        "window": {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
+        "effort": asdict(effort),
+        "seconds": time.perf_counter() - started,
+        "results": {name: asdict(result) for name, result in results.items()},
+        "aims": {name: {key: asdict(aim) for key, aim in of.items()} for name, of in aims.items()},
+    }
+    print_last_line(summary, json_path)
+
+
+def install_peers(cache: Path) -> tuple[dict[str, Path], Absent]:
+    """The Python of every peer that could be installed, and why the others could not."""
+    pythons: dict[str, Path] = {}
+    absent: Absent = {}
+    for recipe in recipes():
+        with noting(absent, recipe.name):
+            pythons[recipe.name] = python_of(recipe, cache)
+    return pythons, absent
+
+
+def _measure(
+    model: str,
+    dtypes: Sequence[str],
+    effort: PeerEffort,
+    num_threads: int,
+    pythons: Mapping[str, Path],
+) -> Result:
+    with ExitStack() as stack:
+        with stage(f"{model}: loading", 1):
+            num_rows = max(effort.num_decoded) + SPARE_ROWS
+            subjects = [
+                stack.enter_context(
+                    open_subject(model, dtype, num_rows=num_rows, num_threads=num_threads)
+                )
+                for dtype in dtypes
+            ]
+        return measure_beside(stack, subjects, effort, num_threads, pythons)
+
+
+def measure_beside(
+    stack: ExitStack,
+    subjects: Sequence[Subject],
+    effort: PeerEffort,
+    num_threads: int,
+    pythons: Mapping[str, Path],
+) -> Result:
+    """The first subject is the model that goes out to the peers and that they are checked against.
+
+    Peers live until `stack` is closed.
+    """
+    first = subjects[0]
+    everyone: list[Contestant] = []
+    for subject in subjects:
+        session = stack.enter_context(subject.session_of(2 * contestants.WINDOW))
+        everyone.append(contestants.weir(subject, session, effort))
+        everyone.append(contestants.stock(subject, effort))
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    guests = Guests(first, effort, num_threads, folder)
+    with stage(f"{first.model}: bringing the weights to the peers", 1):
+        guests.welcome(stack, pythons, [subject.dtype for subject in subjects])
+    everyone += guests.contestants
+    absent = guests.absent
+    with stage(f"{first.model}: feeding", effort.feeding_rounds) as advance:
+        fed = _by_those_who_stay(
+            everyone, absent, lambda those: measure.measure_feeding(those, effort, advance)
+        )
+    with stage(f"{first.model}: decoding", effort.decoding_rounds) as advance:
+        decoded = _by_those_who_stay(
+            everyone, absent, lambda those: measure.measure_decoding(those, effort, advance)
+        )
+    with stage(f"{first.model}: keeping a stream", len(everyone)) as advance:
+        kept = _by_those_who_stay(
+            everyone, absent, lambda those: measure.measure_keeping(those, advance)
+        )
+    return Result(
+        first.num_parameters, guests.versions, guests.differences, fed, decoded, kept, absent
+    )
+
+
+def _by_those_who_stay(
+    everyone: list[Contestant], absent: Absent, measured: Callable[[list[Contestant]], T]
+) -> T:
+    """Measure again without whoever was lost on the way; `everyone` and `absent` follow."""
+    try:
+        return measured(everyone)
+    except PeerLost as lost:
+        absent[lost.name] = str(lost)
+        everyone[:] = [c for c in everyone if c.name != lost.name]
+    return _by_those_who_stay(everyone, absent, measured)
