@@ -34,7 +34,7 @@ PARTS = (
 )  # fmt: skip
 OF_THE_ENGINE = (ENGINE_OPERATIONS, ENGINE_PYTHON, PLANNING)
 
-PRODUCT_NAMES = {"aten::bmm", "aten::baddbmm", "aten::baddbmm_", "aten::softmax", "aten::matmul"}
+PRODUCT_NAMES = {"aten::bmm", "aten::baddbmm", "aten::baddbmm_", "aten::softmax"}
 
 
 @dataclass(frozen=True)
