@@ -2,7 +2,8 @@
 
 What is measured lies in agreement.py (is it the same model?), feeding.py, level.py, decoding.py and
 keeping.py (snapshots and forks); how, in turns.py. run.py is the whole story, report.py what is
-printed of it. Nothing here is a test: a slow machine is not a fault.
+printed of it. `--peers` is another story (peers/), and so is `--profile` (dissect.py, anatomy.py).
+Nothing here is a test: a slow machine is not a fault.
 """
 
 from engine.bench.cli import main as main

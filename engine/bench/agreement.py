@@ -34,16 +34,16 @@ def measure_agreement(subject: Subject) -> Agreement:
     dense_tokens = subject.tokens(min(DENSE_TOKENS, window.size))
     stock = subject.stock.logits(dense_tokens)
     past_window = subject.tokens(window.size + CHUNK)
-    singles = streamed(subject, past_window, (1,))
+    singles = _streamed(subject, past_window, (1,))
     return Agreement(
-        _largest_difference(streamed(subject, dense_tokens, UNEVEN_CHUNKS), stock),
-        _largest_difference(streamed(subject, past_window, (CHUNK,)), singles),
+        _largest_difference(_streamed(subject, dense_tokens, UNEVEN_CHUNKS), stock),
+        _largest_difference(_streamed(subject, past_window, (CHUNK,)), singles),
         len(past_window),
         float(stock.std()),
     )
 
 
-def streamed(subject: Subject, token_ids: Sequence[int], chunks: Sequence[int]) -> Tensor:
+def _streamed(subject: Subject, token_ids: Sequence[int], chunks: Sequence[int]) -> Tensor:
     """(T, vocab) float32 logits of one stream, fed in these chunks over and over."""
     stream = LoneStream(subject.engine.model, subject.engine.window)
     return torch.cat([stream.feed(part) for part in _cut(token_ids, chunks)])

@@ -34,6 +34,8 @@ PARTS = (
 )  # fmt: skip
 OF_THE_ENGINE = (ENGINE_OPERATIONS, ENGINE_PYTHON, PLANNING)
 
+# The second is what packing.py makes of most layers.
+LINEAR_NAMES = {"aten::linear", "mkldnn::_linear_pointwise"}
 PRODUCT_NAMES = {"aten::bmm", "aten::baddbmm", "aten::baddbmm_", "aten::softmax"}
 
 
@@ -74,13 +76,13 @@ def measure_anatomy(subject: Subject, num_tokens: int, num_steps: int, advance: 
     roots = [event for event in events or () if event.name == STEP][1:]
     return Anatomy(
         num_tokens,
-        *_dissect(roots),
+        *dissect_events(roots),
         step_seconds=statistics.median(plain[1:]),
         profiled_seconds=statistics.median(profiled[1:]),
     )
 
 
-def _dissect(roots: list[Any]) -> tuple[dict[str, float], dict[str, float]]:
+def dissect_events(roots: list[Any]) -> tuple[dict[str, float], dict[str, float]]:
     """Shares by part, and the costliest operations of the engine."""
     parts: Counter[str] = Counter()
     operations: Counter[str] = Counter()
@@ -104,7 +106,7 @@ def _sorted(event: Any, part: str) -> Iterator[tuple[str, Any]]:
     elif event.name == ATTENTION:
         part, own = ENGINE_OPERATIONS, ENGINE_PYTHON
     else:
-        if event.name == "aten::linear":
+        if event.name in LINEAR_NAMES:
             part = LINEAR
         elif part == ENGINE_OPERATIONS and event.name in PRODUCT_NAMES:
             part = PRODUCTS

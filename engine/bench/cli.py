@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _measure(options: argparse.Namespace) -> None:
+    # Read when torch is loaded: below it, the profiler tells of every start and stop.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     # Only now: whoever asks for --help need not wait for torch.
     from engine.bench.machine import num_usable_cores  # noqa: PLC0415
 

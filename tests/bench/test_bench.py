@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from engine.bench import main
 from engine.bench.agreement import measure_agreement
@@ -24,7 +22,6 @@ from engine.bench.level import Age, choose_age, measure_level, num_level_tokens
 from engine.bench.run import run
 from engine.bench.subject import Subject, feed, open_subject
 from engine.bench.turns import Spread, Work, take_turns
-from engine.model import BUNDLED
 from engine.packing import PackedLinear
 
 SHORT = Effort(
@@ -39,24 +36,6 @@ SHORT = Effort(
     feed_seconds=0.0,
     sample_tokens=600,
 )
-
-
-@pytest.fixture(scope="module")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama of a few thousand weights on disk, with the bundled tokenizer."""
-    folder = tmp_path_factory.mktemp("tiny")
-    config = LlamaConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        intermediate_size=48,
-        vocab_size=4096,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    for file in BUNDLED.glob("tokenizer*.json"):
-        shutil.copy(file, folder)
-    return folder
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ keys have to be read. The others, in processes of their own, are in outsiders.py
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -19,7 +20,8 @@ from engine.bench.keeping import measure_keeping
 from engine.bench.peers.effort import PeerEffort
 from engine.bench.subject import Subject
 from engine.bench.turns import Party
-from engine.session import Session
+from engine.engine import Engine
+from engine.window import HALF
 
 WINDOW = WINDOW_SINKS + WINDOW_RECENT
 WEIR = "weir"
@@ -53,10 +55,17 @@ class Contestant:
         return f"{self.who} {self.precision}"
 
 
-def weir(subject: Subject, session: Session, effort: PeerEffort) -> Contestant:
-    num_tokens = effort.chunks_per_turn * CHUNK
+def weir(stack: ExitStack, subject: Subject, effort: PeerEffort) -> Contestant:
+    """Its sessions stay open as long as `stack`."""
+    session = stack.enter_context(subject.session_of(2 * WINDOW))
+    halves = _forgetting_by_half(subject)
+    halved = stack.enter_context(halves.session_of(2 * WINDOW))
+    many = effort.chunks_per_turn * CHUNK
     feeding = {
-        IN_CHUNKS: partial(session_feeding, subject, session, num_tokens, CHUNK),
+        IN_CHUNKS: partial(session_feeding, subject, session, many, CHUNK),
+        f"{IN_CHUNKS}, half forgotten at a time": partial(
+            session_feeding, halves, halved, many, CHUNK
+        ),
         TOKEN_BY_TOKEN: partial(session_feeding, subject, session, effort.singles_per_turn, 1),
     }
     decoding = {
@@ -66,6 +75,13 @@ def weir(subject: Subject, session: Session, effort: PeerEffort) -> Contestant:
     return Contestant(
         WEIR, subject.dtype, feeding, decoding, partial(_keep_weir, subject, effort.snapshots)
     )
+
+
+def _forgetting_by_half(subject: Subject) -> Subject:
+    """The same model in an engine whose window moves as a context of llama.cpp does."""
+    engine = subject.engine
+    config = replace(engine.config, num_discard=HALF, num_rows=1)
+    return replace(subject, engine=Engine(config, engine.model, engine.tokenizer))
 
 
 def _keep_weir(subject: Subject, num_rounds: int) -> Kept:

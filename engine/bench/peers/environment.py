@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import venv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from typing import IO, cast
 # Written last: an environment without it was interrupted, and is made again.
 DONE = "installed.txt"
 
-Install = Callable[[Sequence[str], Mapping[str, str]], None]
+# Of what pip says, what shows that it goes on; all of it is too much.
+TOLD = ("Collecting", "Processing", "Building", "  Building", "Installing", "Successfully")
 
 
 class PeerUnavailable(Exception):
@@ -46,6 +46,10 @@ class Recipe:
         return "\n".join([sys.version, *self.requirements, *settings])
 
 
+# Makes the environment of a recipe in a folder.
+Install = Callable[[Recipe, Path], None]
+
+
 def _our_torch() -> str:
     """The very build that runs here, so that pip has no reason to bring one for CUDA."""
     return f"torch=={version('torch')}"
@@ -71,8 +75,31 @@ def default_cache() -> Path:
     return Path(base) / "weir" / "peers"
 
 
-def run_pip(command: Sequence[str], variables: Mapping[str, str]) -> None:
-    """PeerUnavailable with pip's own last words. Its progress goes to standard error."""
+def install_by_pip(recipe: Recipe, home: Path) -> None:
+    """PeerUnavailable, in pip's own words, if anything cannot be had or built."""
+    try:
+        venv.create(home, clear=True, with_pip=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise PeerUnavailable(f"no virtual environment in {home}: {error}") from error
+    python = str(home / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--progress-bar", "off", *recipe.requirements]
+    run_telling(pip, recipe.variables)
+
+
+def python_of(recipe: Recipe, cache: Path, install: Install = install_by_pip) -> Path:
+    """The Python of the peer's environment, which `install` makes if it is not there, or was made
+    by another recipe. PeerUnavailable."""
+    home = cache / recipe.name
+    done = home / DONE
+    if not done.exists() or done.read_text() != recipe.text:
+        print(f"Installing {recipe.name} into {home} (once) ...", file=sys.stderr, flush=True)
+        install(recipe, home)
+        done.write_text(recipe.text)
+    return home / "bin" / "python"
+
+
+def run_telling(command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Run `command`; what shows that it goes on is told. PeerUnavailable if it fails."""
     log: list[str] = []
     with subprocess.Popen(  # noqa: S603
         command,
@@ -84,7 +111,8 @@ def run_pip(command: Sequence[str], variables: Mapping[str, str]) -> None:
     ) as process:
         for line in cast("IO[str]", process.stdout):
             log.append(line.strip())
-            print(f"  {line.strip()[:100]}", file=sys.stderr, flush=True)
+            if line.startswith(TOLD):
+                print(f"  {line.strip()[:100]}", file=sys.stderr, flush=True)
     if process.returncode != 0:
         raise PeerUnavailable(_reason(log))
 
@@ -92,25 +120,4 @@ def run_pip(command: Sequence[str], variables: Mapping[str, str]) -> None:
 def _reason(log: Sequence[str]) -> str:
     """What pip calls an error says more than its last line, which is often advice."""
     errors = [line for line in log if line.lower().startswith("error")]
-    return (errors or [line for line in log if line] or ["pip said nothing"])[-1][:300]
-
-
-def python_of(recipe: Recipe, cache: Path, install: Install = run_pip) -> Path:
-    """The Python of the peer's environment, which is made if it is not there. PeerUnavailable."""
-    home = cache / recipe.name
-    python = home / "bin" / "python"
-    done = home / DONE
-    if done.exists() and done.read_text() == recipe.text:
-        return python
-    print(f"Installing {recipe.name} into {home} (once) ...", file=sys.stderr, flush=True)
-    try:
-        venv.create(home, clear=True, with_pip=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise PeerUnavailable(f"no virtual environment in {home}: {error}") from error
-    with tempfile.TemporaryDirectory() as folder:
-        requirements = Path(folder) / "requirements.txt"
-        requirements.write_text("\n".join(recipe.requirements) + "\n")
-        pip = [str(python), "-m", "pip", "install", "--progress-bar", "off", "-r"]
-        install([*pip, str(requirements)], recipe.variables)
-    done.write_text(recipe.text)
-    return python
+    return (errors or [line for line in log if line] or ["it said nothing"])[-1][:300]

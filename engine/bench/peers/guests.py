@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from engine.bench.agreement import streamed
-from engine.bench.effort import CHUNK
+import torch
+
 from engine.bench.peers.channel import Peer, open_peer
 from engine.bench.peers.contestants import Contestant
 from engine.bench.peers.effort import PeerEffort
@@ -15,6 +16,9 @@ from engine.bench.peers.environment import PeerUnavailable
 from engine.bench.peers.outsiders import GUESTS, Guest, logits_of
 from engine.bench.peers.weights import export
 from engine.bench.subject import Subject
+from engine.stream import LoneStream
+
+NUM_COMPARED = 640
 
 # Whoever is absent, by name, and the reason.
 Absent = dict[str, str]
@@ -50,7 +54,7 @@ class Guests:
     ) -> None:
         """All whose Python is there, in `precisions` and their own; they stay with `stack`."""
         with noting(self.absent, "every peer"):
-            export(self._subject.engine.model.hf, self._folder)
+            export(self._subject.stock.hf, self._folder)
             for guest in (guest for guest in GUESTS if guest.recipe in pythons):
                 for precision in (*precisions, *guest.own_precisions):
                     with noting(self.absent, f"{guest.who} {precision}"):
@@ -67,10 +71,13 @@ class Guests:
         opened = open_peer(name, python, guest.module, arguments, num_threads=self._num_threads)
         peer = stack.enter_context(opened)
         self.versions[name] = peer.ask("about")
-        self.differences[name] = self._difference(peer, guest.num_compared)
+        self.differences[name] = self._difference(peer, guest.num_discard)
         self.contestants.append(guest.join(peer, precision, self._subject, self._effort))
 
-    def _difference(self, peer: Peer, num_compared: int) -> float:
-        token_ids = self._subject.tokens(num_compared)
-        ours = streamed(self._subject, token_ids, (CHUNK,))
-        return float((logits_of(peer, token_ids, self._folder) - ours).abs().max())
+    def _difference(self, peer: Peer, num_discard: int) -> float:
+        """Over a stream that is longer than the window, which must have moved in the same way."""
+        token_ids = self._subject.tokens(NUM_COMPARED)
+        window = replace(self._subject.engine.window, num_discard=num_discard)
+        ours = LoneStream(self._subject.engine.model, window)
+        expected = torch.cat([ours.feed(token_ids[i : i + 64]) for i in range(0, NUM_COMPARED, 64)])
+        return float((logits_of(peer, token_ids, self._folder) - expected).abs().max())

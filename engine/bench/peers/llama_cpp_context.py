@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ ALL = -1
 class Context:
     """`num_streams` sequences of up to `size` tokens each, with a cache of `cache_type`.
 
+    `is_fused`: attention in one kernel, which is not faster in every precision.
+
     A stream that outgrows `size` loses the older half of what is not kept and the rest is shifted
     down, call for call as llama.cpp's own `completion` does it.
     """
@@ -27,6 +29,7 @@ class Context:
         model: Any,
         cache_type: int,
         *,
+        is_fused: bool,
         num_streams: int,
         size: int,
         num_kept: int,
@@ -40,7 +43,7 @@ class Context:
         settings.n_threads = settings.n_threads_batch = threads
         settings.type_k = settings.type_v = cache_type
         settings.kv_unified = False
-        settings.flash_attn_type = 0
+        settings.flash_attn_type = int(is_fused)
         self._context = llama_cpp.llama_init_from_model(model, settings)
         if not self._context:
             raise RuntimeError(f"llama.cpp opens no context of {num_streams} x {size} tokens")
@@ -53,18 +56,35 @@ class Context:
         self._num_kept = num_kept
         self.num_past = 0
 
-    def feed(self, token_ids: Sequence[int], *, wants_logits: bool = False) -> None:
-        """To the first stream, in batches as large as fit, without logits if nobody reads them."""
-        fed = 0
-        while fed < len(token_ids):
+    def feed(self, token_ids: Sequence[int]) -> None:
+        """To the first stream, without logits, which nobody would read."""
+        for part in self._cut(token_ids):
+            self._compute(part, wants_logits=False)
+        llama_cpp.llama_synchronize(self._context)
+
+    def read(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        """(T, vocab): what the first stream answers to each of `token_ids`."""
+        rows = []
+        for part in self._cut(token_ids):
+            self._compute(part, wants_logits=True)
+            rows.append(self._logits(len(part)).copy())
+        return np.concatenate(rows)
+
+    def _cut(self, token_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+        """Batches as large as fit; room is made when there is none."""
+        start = 0
+        while start < len(token_ids):
             if self.num_past == self._size:
                 self._shift()
-            part = token_ids[fed : fed + min(BATCH, self._size - self.num_past)]
-            positions = range(self.num_past, self.num_past + len(part))
-            self._feeding.compute(self._context, part, positions, wants_logits=wants_logits)
-            self.num_past += len(part)
-            fed += len(part)
-        llama_cpp.llama_synchronize(self._context)
+            stop = start + min(BATCH, self._size - self.num_past)
+            yield token_ids[start:stop]
+            start = stop
+
+    def _compute(self, token_ids: Sequence[int], *, wants_logits: bool) -> None:
+        stop = self.num_past + len(token_ids)
+        positions = range(self.num_past, stop)
+        self._feeding.compute(self._context, token_ids, positions, wants_logits=wants_logits)
+        self.num_past = stop
 
     def _shift(self) -> None:
         kept = self._num_kept
@@ -86,10 +106,10 @@ class Context:
         token_ids: Any = first_ids
         for position in range(self.num_past, self.num_past + num_tokens):
             self._together.compute(self._context, token_ids, position, wants_logits=True)
-            token_ids = self.logits(self._num_streams).argmax(axis=1)
+            token_ids = self._logits(self._num_streams).argmax(axis=1)
         return num_tokens * self._num_streams
 
-    def logits(self, num_rows: int) -> NDArray[np.float32]:
+    def _logits(self, num_rows: int) -> NDArray[np.float32]:
         """(num_rows, vocab) of the last batch, a view."""
         shape = (num_rows, self._vocab_size)
         return np.ctypeslib.as_array(llama_cpp.llama_get_logits(self._context), shape=shape)

@@ -22,9 +22,8 @@ from engine.bench.turns import Party, Work
 
 SINKS = "attention_sinks"
 LLAMA_CPP = "llama.cpp"
-# To be compared with our logits: past the window; and as far as a context reaches unshifted.
-SINKS_COMPARED = WINDOW + 144
-LLAMA_CPP_COMPARED = WINDOW - 16
+# llama.cpp forgets half of what it does not keep, the others one token at a time.
+HALF_WINDOW = WINDOW_RECENT // 2
 # A context of one window forgets half of it at a time; one of two never sees less than we do.
 CONTEXTS = (WINDOW, 2 * WINDOW)
 
@@ -37,7 +36,7 @@ class Guest:
     """A peer: the recipe of its environment, the module it runs there, and how it is asked.
 
     own_precisions  what it has beside the dtypes that we are measured in
-    num_compared    tokens whose logits must be ours
+    num_discard     tokens that it forgets at a time: with as many our logits must be the same
     """
 
     who: str
@@ -45,7 +44,7 @@ class Guest:
     module: str
     arguments: Mapping[str, int]
     own_precisions: tuple[str, ...]
-    num_compared: int
+    num_discard: int
     join: Join
 
 
@@ -135,7 +134,7 @@ GUESTS = (
         "engine.bench.peers.attention_sinks_party",
         {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT},
         (),
-        SINKS_COMPARED,
+        1,
         attention_sinks,
     ),
     Guest(
@@ -144,7 +143,7 @@ GUESTS = (
         "engine.bench.peers.llama_cpp_party",
         {"num_kept": WINDOW_SINKS, "size": WINDOW},
         ("q8_0",),
-        LLAMA_CPP_COMPARED,
+        HALF_WINDOW,
         llama_cpp,
     ),
 )

@@ -21,7 +21,13 @@ from engine.bench.peers import contestants, measure
 from engine.bench.peers.aims import aims_of
 from engine.bench.peers.contestants import Contestant, Kept
 from engine.bench.peers.effort import PeerEffort
-from engine.bench.peers.environment import PeerLost, python_of, recipes
+from engine.bench.peers.environment import (
+    Install,
+    PeerLost,
+    install_by_pip,
+    python_of,
+    recipes,
+)
 from engine.bench.peers.guests import Absent, Guests, noting
 from engine.bench.peers.measure import Decoded, Fed
 from engine.bench.peers.table import tables_of
@@ -54,6 +60,7 @@ def run_peers(
     num_threads: int,
     cache: Path,
     json_path: Path | None,
+    install: Install = install_by_pip,
 ) -> None:
     """Every model, everyone in turns. ModelRefused if one of the models cannot stream."""
     started = time.perf_counter()
@@ -61,7 +68,7 @@ def run_peers(
     machine = this_machine(num_threads)
     report = Report()
     report.print_machine(machine)
-    pythons, not_installed = install_peers(cache)
+    pythons, not_installed = install_peers(cache, install)
     results: dict[str, Result] = {}
     aims: dict[str, dict[str, Aim]] = {}
     for model in models:
@@ -84,13 +91,13 @@ def run_peers(
     print_last_line(summary, json_path)
 
 
-def install_peers(cache: Path) -> tuple[dict[str, Path], Absent]:
+def install_peers(cache: Path, install: Install = install_by_pip) -> tuple[dict[str, Path], Absent]:
     """The Python of every peer that could be installed, and why the others could not."""
     pythons: dict[str, Path] = {}
     absent: Absent = {}
     for recipe in recipes():
         with noting(absent, recipe.name):
-            pythons[recipe.name] = python_of(recipe, cache)
+            pythons[recipe.name] = python_of(recipe, cache, install)
     return pythons, absent
 
 
@@ -127,8 +134,7 @@ def measure_beside(
     first = subjects[0]
     everyone: list[Contestant] = []
     for subject in subjects:
-        session = stack.enter_context(subject.session_of(2 * contestants.WINDOW))
-        everyone.append(contestants.weir(subject, session, effort))
+        everyone.append(contestants.weir(stack, subject, effort))
         everyone.append(contestants.stock(subject, effort))
     folder = Path(stack.enter_context(TemporaryDirectory()))
     guests = Guests(first, effort, num_threads, folder)
@@ -137,15 +143,15 @@ def measure_beside(
     everyone += guests.contestants
     absent = guests.absent
     with stage(f"{first.model}: feeding", effort.feeding_rounds) as advance:
-        fed = _by_those_who_stay(
+        fed = by_those_who_stay(
             everyone, absent, lambda those: measure.measure_feeding(those, effort, advance)
         )
     with stage(f"{first.model}: decoding", effort.decoding_rounds) as advance:
-        decoded = _by_those_who_stay(
+        decoded = by_those_who_stay(
             everyone, absent, lambda those: measure.measure_decoding(those, effort, advance)
         )
     with stage(f"{first.model}: keeping a stream", len(everyone)) as advance:
-        kept = _by_those_who_stay(
+        kept = by_those_who_stay(
             everyone, absent, lambda those: measure.measure_keeping(those, advance)
         )
     return Result(
@@ -153,7 +159,7 @@ def measure_beside(
     )
 
 
-def _by_those_who_stay(
+def by_those_who_stay(
     everyone: list[Contestant], absent: Absent, measured: Callable[[list[Contestant]], T]
 ) -> T:
     """Measure again without whoever was lost on the way; `everyone` and `absent` follow."""
@@ -162,4 +168,4 @@ def _by_those_who_stay(
     except PeerLost as lost:
         absent[lost.name] = str(lost)
         everyone[:] = [c for c in everyone if c.name != lost.name]
-    return _by_those_who_stay(everyone, absent, measured)
+    return by_those_who_stay(everyone, absent, measured)

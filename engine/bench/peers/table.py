@@ -32,8 +32,11 @@ def _table(title: str, *columns: str) -> Table:
 
 def _same_model(model: str, result: Result) -> Table:
     table = _table(f"{model}: is it the same model?", "who", "largest difference of logits", "runs")
+    told = ""
     for name, difference in result.differences.items():
-        table.add_row(name, f"{difference:.1e}", result.versions[name])
+        runs = result.versions[name]
+        table.add_row(name, f"{difference:.1e}", "the same" if runs == told else runs)
+        told = runs
     return table
 
 
