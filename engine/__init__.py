@@ -7,6 +7,8 @@ The public face. Names are loaded when first asked for, so that who needs only `
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from engine.quiet import silence_torchao
+
 if TYPE_CHECKING:
     from engine.cache import SinkCache as SinkCache
     from engine.chat import Chat as Chat
@@ -47,6 +49,8 @@ _HOMES = {
 }
 
 __all__ = list(_HOMES)
+
+silence_torchao()
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,9 @@ from engine.rotary import Rotary
 
 Swap = tuple[nn.Module, Callable[..., Any]]
 
+# What computes x W' + b and nothing else, by whatever operations.
+PLAIN_LINEARS = (nn.Linear, modeling_falcon.FalconLinear)
+
 
 def set_attention(hf: PreTrainedModel, implementation: str) -> None:
     """From now on `hf` attends as `implementation` does; IMPLEMENTATION is the engine's own."""

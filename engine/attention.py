@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.block import Block, Writes
+from engine.formats import Kept
 from engine.hook import LayerCall
 from engine.kv_store import KVStore
 from engine.rotary import Rotary
@@ -25,18 +26,19 @@ class StepAttention:
 
     def __call__(self, call: LayerCall, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         keys, values = self._store.keys[call.layer], self._store.values[call.layer]
+        new_keys, new_values = self._store.format.encode(key), self._store.format.encode(value)
         output = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
         for block in self._blocks:
-            _write(block.writes_before, keys, key)
-            _write(block.writes_before, values, value)
+            _write(block.writes_before, keys, new_keys)
+            _write(block.writes_before, values, new_values)
             queries = _queries_of(block, query, num_kv_heads=key.shape[0])
-            scores = _scores(queries, _pieces(block, keys, key), call.scaling)
+            scores = _scores(queries, _pieces(block, keys, new_keys), call.scaling)
             self._rescore_sinks(call, block, queries, scores)
-            weights = _weigh(call, block, scores).to(query.dtype)
-            answers = _mix(weights, _pieces(block, values, value))
+            weights = _weigh(call, block, scores)
+            answers = _mix(weights, _pieces(block, values, new_values), query.dtype)
             output[block.tokens] = _in_packed_order(answers)
-            _write(block.writes_after, keys, key)
-            _write(block.writes_after, values, value)
+            _write(block.writes_after, keys, new_keys)
+            _write(block.writes_after, values, new_values)
         return output
 
     def _rescore_sinks(
@@ -55,7 +57,7 @@ class StepAttention:
         scores[..., sinks] = again
 
 
-def _write(writes: Writes | None, store: Tensor, fresh: Tensor) -> None:
+def _write(writes: Writes | None, store: Kept, fresh: Kept) -> None:
     if writes is not None:
         store[writes.rows, :, writes.slots] = fresh[:, writes.tokens].transpose(0, 1)
 
@@ -72,23 +74,25 @@ def _in_packed_order(answers: Tensor) -> Tensor:
     return answers.permute(0, 3, 1, 2, 4).flatten(2, 3).flatten(0, 1)
 
 
-def _pieces(block: Block, store: Tensor, fresh: Tensor) -> list[Tensor]:
+def _pieces(block: Block, store: Kept, fresh: Kept) -> list[Kept]:
     """What the queries see, (P, keys, D) each: the rows in place, and new tokens beside them."""
     rows = store[block.rows, :, : block.num_slots].flatten(0, 1)
-    return [piece for piece in (rows, fresh[:, block.beside]) if piece.shape[1]]
+    return [piece for piece in (rows, fresh[:, block.beside]) if piece.codes.shape[1]]
 
 
-def _scores(queries: Tensor, pieces: Sequence[Tensor], scaling: float) -> Tensor:
-    """(B, KV, G, C, T) float32: the pieces' scores side by side."""
+def _scores(queries: Tensor, pieces: Sequence[Kept], scaling: float) -> Tensor:
+    """(B, KV, G, C, T) float32, or float64: the pieces' scores side by side."""
     flat = queries.flatten(2, 3).flatten(0, 1)
-    scores = flat.new_empty(*flat.shape[:2], sum(keys.shape[1] for keys in pieces))
-    start = 0
-    for keys in pieces:
-        stop = start + keys.shape[1]
-        part = scores[..., start:stop]
-        part.baddbmm_(flat, keys.transpose(1, 2), beta=0, alpha=scaling)
-        start = stop
-    return scores.float().view(*queries.shape[:-1], -1)
+    shares = [keys.codes.shape[1] for keys in pieces]
+    scores = flat.new_empty(*flat.shape[:2], sum(shares))
+    for part, keys in zip(torch.split(scores, shares, dim=-1), pieces, strict=True):
+        codes = keys.codes.to(flat.dtype).transpose(1, 2)
+        part.baddbmm_(flat, codes, beta=0, alpha=scaling * keys.unit)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    for part, keys in zip(torch.split(scores, shares, dim=-1), pieces, strict=True):
+        if keys.peaks is not None:
+            part.mul_(keys.peaks.unsqueeze(1))
+    return scores.view(*queries.shape[:-1], -1)
 
 
 def _weigh(call: LayerCall, block: Block, scores: Tensor) -> Tensor:
@@ -110,11 +114,13 @@ def _weigh(call: LayerCall, block: Block, scores: Tensor) -> Tensor:
     return weights * torch.sigmoid(total - learned).unsqueeze(-1)
 
 
-def _mix(weights: Tensor, pieces: Sequence[Tensor]) -> Tensor:
-    """The values, weighted: (B, KV, G, C, D)."""
+def _mix(weights: Tensor, pieces: Sequence[Kept], dtype: torch.dtype) -> Tensor:
+    """The values, weighted: (B, KV, G, C, D) in `dtype`."""
     flat = weights.flatten(2, 3).flatten(0, 1)
-    shares = torch.split(flat, [values.shape[1] for values in pieces], dim=-1)
-    answers = torch.bmm(shares[0], pieces[0])
-    for share, values in zip(shares[1:], pieces[1:], strict=True):
-        answers.baddbmm_(share, values)
+    answers = flat.new_empty(*flat.shape[:2], pieces[0].codes.shape[-1], dtype=dtype)
+    shares = torch.split(flat, [values.codes.shape[1] for values in pieces], dim=-1)
+    for number, (share, values) in enumerate(zip(shares, pieces, strict=True)):
+        scaled = share if values.peaks is None else share * values.peaks.unsqueeze(1)
+        codes = values.codes.to(dtype)
+        answers.baddbmm_(scaled.to(dtype), codes, beta=min(number, 1), alpha=values.unit)
     return answers.view(*weights.shape[:-1], -1)

@@ -10,6 +10,8 @@ from engine.errors import ConfigError
 from engine.window import HALF, Window
 
 DTYPES = ("float32", "bfloat16", "float16")
+KV_DTYPES = (*DTYPES, "int8")
+WEIGHT_DTYPES = ("int8", "int4")
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class EngineConfig:
     park_host_bytes  host memory for parked sessions; those beyond it go to `park_dir`
     max_chunk        tokens of one session in one step
     max_step_tokens  tokens of all sessions in one step
+    dtype            number format of arithmetic, and of what has none of its own
+    kv_dtype         of keys and values in the rows
+    weight_dtype     of the weights of linear layers, embeddings and output layer excepted
     """
 
     model: str
@@ -37,6 +42,8 @@ class EngineConfig:
     max_chunk: int = 256
     max_step_tokens: int = 1024
     dtype: str = "float32"
+    kv_dtype: str | None = None
+    weight_dtype: str | None = None
     device: str = "cpu"
     num_threads: int | None = None
     num_sessions: int | None = None
@@ -66,6 +73,9 @@ class EngineConfig:
         )
         self._require(self.park_host_bytes >= 0, "park_host_bytes", "0 or more")
         self._require(self.dtype in DTYPES, "dtype", " or ".join(DTYPES))
+        for name, valid in (("kv_dtype", KV_DTYPES), ("weight_dtype", WEIGHT_DTYPES)):
+            value = getattr(self, name)
+            self._require(value is None or value in valid, name, " or ".join(valid) + ", or None")
         self._require(_is_device(self.device), "device", '"cpu", "cuda" or "cuda:N"')
         self._require(
             self.num_threads is None or self.num_threads >= 1, "num_threads", "1 or more, or None"

@@ -1,4 +1,4 @@
-"""The memory of all sessions: one K and one V tensor per layer, made once, never resized.
+"""The memory of all sessions: keys and values of every layer, made once, never resized.
 
 Letters: L layers, KV key-value heads, D head dim.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.formats import Format, Kept
 from engine.rotary import Rotary
 
 
@@ -20,13 +21,12 @@ class LayerShape:
     key_dim: int
     value_dim: int
 
-    @property
-    def numbers_per_token(self) -> int:
-        return self.num_kv_heads * (self.key_dim + self.value_dim)
+    def bytes_per_token(self, kept_as: Format) -> int:
+        return self.num_kv_heads * sum(map(kept_as.num_bytes, (self.key_dim, self.value_dim)))
 
 
 class KVStore:
-    """`keys[layer]` and `values[layer]` are (rows, KV, slots, D).
+    """`keys[layer]` and `values[layer]` are (rows, KV, slots, D), kept as `format` keeps numbers.
 
     A row is one session's memory; what its slots hold is said in window.py. Keys are stored
     rotated, and sinks keep the positions 0, 1, 2, ... at which they were written.
@@ -37,33 +37,44 @@ class KVStore:
         shapes: Sequence[LayerShape],
         num_rows: int,
         num_slots: int,
-        dtype: torch.dtype,
+        kept_as: Format,
         device: torch.device,
     ) -> None:
-        def room(num_kv_heads: int, dim: int) -> Tensor:
-            return torch.zeros(num_rows, num_kv_heads, num_slots, dim, dtype=dtype, device=device)
+        def room(num_kv_heads: int, dim: int) -> Kept:
+            return kept_as.room((num_rows, num_kv_heads, num_slots, dim), device)
 
         self.keys = [room(shape.num_kv_heads, shape.key_dim) for shape in shapes]
         self.values = [room(shape.num_kv_heads, shape.value_dim) for shape in shapes]
+        self.format = kept_as
         self.num_slots = num_slots
-        numbers_per_token = sum(shape.numbers_per_token for shape in shapes)
-        self.bytes_per_row = num_slots * dtype.itemsize * numbers_per_token
+        self.bytes_per_row = num_slots * sum(shape.bytes_per_token(kept_as) for shape in shapes)
         self.num_bytes = num_rows * self.bytes_per_row
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All that there is, by name: (rows, KV, slots, ...) each."""
+        tensors: dict[str, Tensor] = {}
+        for name, layers in (("keys", self.keys), ("values", self.values)):
+            for layer, kept in enumerate(layers):
+                tensors[f"{name}.{layer}"] = kept.codes
+                if kept.peaks is not None:
+                    tensors[f"{name}.{layer}.peaks"] = kept.peaks
+        return tensors
+
     def copy_row(self, source: int, target: int) -> None:
-        for tensor in (*self.keys, *self.values):
+        for tensor in self.tensors.values():
             tensor[target].copy_(tensor[source])
 
     def read_row(self, row: int, num_slots: int) -> dict[str, Tensor]:
-        """A CPU copy of the first `num_slots` slots of every layer, (KV, num_slots, D) each."""
+        """A CPU copy of the first `num_slots` slots of every tensor, (KV, num_slots, ...) each."""
         return {
             name: tensor[row, :, :num_slots].to("cpu", copy=True).contiguous()
-            for name, tensor in self._named()
+            for name, tensor in self.tensors.items()
         }
 
     def write_row(self, row: int, tensors: dict[str, Tensor]) -> None:
         """The inverse of `read_row`."""
-        for name, tensor in self._named():
+        for name, tensor in self.tensors.items():
             part = tensors[name]
             tensor[row, :, : part.shape[1]].copy_(part)
 
@@ -72,12 +83,9 @@ class KVStore:
     ) -> None:
         """Move the keys of `slots` to positions smaller by `num_positions`: one rounding each."""
         for keys, rotary in zip(self.keys, rotaries, strict=True):
-            cos, sin = rotary.angles(torch.tensor([-num_positions], device=keys.device))
+            if rotary.width == 0:
+                continue
+            cos, sin = rotary.angles(torch.tensor([-num_positions], device=keys.codes.device))
             ring = keys[row, :, slots]
-            ring.copy_(rotary.turn(ring, cos, sin))
-
-    def _named(self) -> list[tuple[str, Tensor]]:
-        return [
-            *((f"keys.{layer}", tensor) for layer, tensor in enumerate(self.keys)),
-            *((f"values.{layer}", tensor) for layer, tensor in enumerate(self.values)),
-        ]
+            turned = rotary.turn(ring.decoded(), cos, sin)
+            keys[row, :, slots] = self.format.encode(turned)

@@ -31,7 +31,7 @@ class Lockstep:
         # Made within inference_mode, tensors could not be written outside of it.
         with torch.inference_mode(False):
             self.store = model.new_store(num_rows, window.size)
-            self.sinks = [keys[:, :, : window.num_sinks].clone() for keys in self.store.keys]
+            self.sinks = [keys[:, :, : window.num_sinks].clone() for keys in self._keys]
         self._are_sinks_away = False
         own_window = getattr(model.hf.config.get_text_config(), "sliding_window", None)
         self._hides_by_distance = own_window is not None and own_window < window.size
@@ -42,6 +42,11 @@ class Lockstep:
     @property
     def num_rows(self) -> int:
         return len(self.sessions)
+
+    @property
+    def _keys(self) -> list[Tensor]:
+        """(B, KV, slots, D) each, kept as they are computed: the model's attention reads them."""
+        return [keys.codes for keys in self.store.keys]
 
     @property
     def length(self) -> int:
@@ -92,7 +97,7 @@ class Lockstep:
 
         Until the next `update` of this layer: they are views where that is possible.
         """
-        keys, values = self.store.keys[layer], self.store.values[layer]
+        keys, values = self._keys[layer], self.store.values[layer].codes
         keys[:, :, self._slots] = key
         values[:, :, self._slots] = value
         rotary = self.model.rotaries[layer]
@@ -105,7 +110,7 @@ class Lockstep:
 
     def reorder(self, rows: Tensor) -> None:
         """Row i becomes a copy of what row `rows[i]` was."""
-        for tensor in (*self.store.keys, *self.store.values, *self.sinks):
+        for tensor in (*self.store.tensors.values(), *self.sinks):
             tensor.copy_(tensor[rows.to(tensor.device)])
 
     def _finish(self, num_tokens: int) -> None:
@@ -139,12 +144,12 @@ class Lockstep:
 
     def _put_sinks_away(self) -> None:
         if not self._are_sinks_away:
-            for sinks, keys in zip(self.sinks, self.store.keys, strict=True):
+            for sinks, keys in zip(self.sinks, self._keys, strict=True):
                 sinks.copy_(keys[:, :, : self.window.num_sinks])
         self._are_sinks_away = True
 
     def _bring_sinks_back(self) -> None:
         if self._are_sinks_away:
-            for sinks, keys in zip(self.sinks, self.store.keys, strict=True):
+            for sinks, keys in zip(self.sinks, self._keys, strict=True):
                 keys[:, :, : self.window.num_sinks] = sinks
         self._are_sinks_away = False

@@ -24,6 +24,7 @@ from engine.adapters import ADAPTERS, plain_attention, set_attention
 from engine.attention import StepAttention
 from engine.config import EngineConfig
 from engine.errors import ConfigError, ModelRefused, NotStreamable
+from engine.formats import Floats, Format, format_of
 from engine.hook import IMPLEMENTATION, attending
 from engine.kv_store import KVStore
 from engine.packing import pack_linears
@@ -31,6 +32,7 @@ from engine.plan import StepPlan, lay_out
 from engine.probe import probe_layers
 from engine.scheduler import Segment
 from engine.selfcheck import check_against_own_attention
+from engine.weights import quantise, weight_tensors
 from engine.window import Window
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -44,20 +46,25 @@ LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
 # Where and by what a model was saved does not change what it computes.
 NOT_THE_MODEL = ("_name_or_path", "transformers_version")
 SAMPLED_NUMBERS = 256
-# Angles of large positions are rough even in float32, so there they stay as small as they can. In
-# half precision their rounding is finer than the cosine's own, and what costs is to round a key
-# again: only one in fifteen is.
+# Angles of large positions are rough even in float32, so there they stay as small as they can. For
+# keys in half precision or int8 their rounding is finer than the key's own, and what costs is to
+# round a key again: only one in fifteen is.
 POSITION_WINDOWS = 2
-POSITION_WINDOWS_IN_HALF_PRECISION = 16
+POSITION_WINDOWS_OF_ROUGH_KEYS = 16
 
 
 class StreamingModel:
     """A causal language model whose attention reads rows of a KV store."""
 
-    def __init__(self, hf: PreTrainedModel) -> None:
-        """`hf` must have the engine's attention; ModelRefused names what cannot stream."""
+    def __init__(self, hf: PreTrainedModel, kept_as: Format | None = None) -> None:
+        """`hf` must have the engine's attention; ModelRefused names what cannot stream.
+
+        `kept_as`: how its keys and values are kept; None = as it computes them.
+        """
         self.hf = hf
         self.dtype: torch.dtype = hf.dtype
+        # Exact at first: what the check finds must be the attention's doing.
+        self.kv_format: Format = Floats(hf.dtype)
         self.device: torch.device = hf.device
         self.vocab_size: int = hf.config.get_text_config().vocab_size
         with _refusing(hf.name_or_path or hf.config.model_type):
@@ -65,13 +72,16 @@ class StreamingModel:
             num_layers = hf.config.get_text_config().num_hidden_layers
             self.shapes, self.rotaries = probe_layers(hf, num_layers)
             check_against_own_attention(self)
+        self.kv_format = kept_as or self.kv_format
 
     @cached_property
     def fingerprint(self) -> str:
-        """Tells models apart: the configuration, and a few numbers of every weight."""
+        """Tells apart who computed a row, and how it is kept: the configuration, the format, and a
+        few numbers of every weight."""
         config = {k: v for k, v in self.hf.config.to_dict().items() if k not in NOT_THE_MODEL}
         digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-        for name, weight in self.hf.named_parameters():
+        digest.update(self.kv_format.name.encode())
+        for name, weight in weight_tensors(self.hf):
             digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
             few = weight.detach().flatten()[:: 1 + weight.numel() // SAMPLED_NUMBERS]
             digest.update(few.double().cpu().numpy().tobytes())
@@ -90,17 +100,16 @@ class StreamingModel:
 
     def position_limit(self, window: Window) -> int:
         """How far a session's positions may grow before its recent keys are turned back."""
-        is_half = self.dtype.itemsize == 2
-        num_windows = POSITION_WINDOWS_IN_HALF_PRECISION if is_half else POSITION_WINDOWS
-        return num_windows * window.size
+        is_rough = self.kv_format.is_rough
+        return window.size * (POSITION_WINDOWS_OF_ROUGH_KEYS if is_rough else POSITION_WINDOWS)
 
     @property
     def bytes_per_token(self) -> int:
         """Keys and values of one token in all layers."""
-        return self.dtype.itemsize * sum(shape.numbers_per_token for shape in self.shapes)
+        return sum(shape.bytes_per_token(self.kv_format) for shape in self.shapes)
 
     def new_store(self, num_rows: int, num_slots: int) -> KVStore:
-        return KVStore(self.shapes, num_rows, num_slots, self.dtype, self.device)
+        return KVStore(self.shapes, num_rows, num_slots, self.kv_format, self.device)
 
     @torch.inference_mode()
     def compute(
@@ -160,14 +169,14 @@ def source_of(config: EngineConfig) -> str:
 
 def load(config: EngineConfig) -> StreamingModel:
     """A model that streams, arranged for speed. Raises what `load_weights` does."""
-    model = StreamingModel(load_weights(config))
+    model = StreamingModel(load_weights(config), format_of(config.kv_dtype or config.dtype))
     model.pack()
     return model
 
 
 def load_weights(config: EngineConfig) -> PreTrainedModel:
     """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream,
-    ConfigError a device that is not there."""
+    ConfigError a device that is not there, or what int8 and int4 weights lack."""
     _refuse_missing(config.device)
     source = source_of(config)
     if not sys.stderr.isatty():
@@ -186,6 +195,9 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
     )
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
+    if config.weight_dtype is not None:
+        with _refusing(config.model):
+            quantise(hf, config.weight_dtype)
     return hf
 
 

@@ -78,7 +78,8 @@ def _candidates(model: nn.Module) -> Iterator[Rotary]:
         is_table = name.endswith("inv_freq") and not name.endswith("original_inv_freq")
         if is_table and not any(torch.equal(table, known) for known in tables):
             tables.append(table)
-            yield from (Rotary(table.detach().float().clone(), layout) for layout in LAYOUTS)
+            frequencies = table.detach().to(torch.promote_types(table.dtype, torch.float32))
+            yield from (Rotary(frequencies.clone(), layout) for layout in LAYOUTS)
 
 
 def _same_everywhere(value: Tensor) -> bool:

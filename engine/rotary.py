@@ -17,7 +17,7 @@ class Rotary:
     (Llama), "interleaved" pairs number 2i with number 2i + 1 (Cohere, GLM).
     """
 
-    inv_freq: Tensor  # (width / 2,) float32
+    inv_freq: Tensor  # (width / 2,) float32, or float64
     layout: Layout = "halves"
 
     @property
@@ -25,16 +25,16 @@ class Rotary:
         return 2 * self.inv_freq.numel()
 
     def angles(self, turns: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of `turns` positions, float32: (..., width / 2) each."""
+        """Cosines and sines of `turns` positions, of inv_freq's dtype: (..., width / 2) each."""
         radians = turns.double().unsqueeze(-1) * self.inv_freq.double()
-        return radians.cos().float(), radians.sin().float()
+        return radians.cos().to(self.inv_freq.dtype), radians.sin().to(self.inv_freq.dtype)
 
     def turn(self, heads: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Turn (..., head_dim) in float32 and return it in its own dtype.
+        """Turn (..., head_dim) in float32, or float64, and return it in its own dtype.
 
         A pure rotation: whatever scaling the model put into its keys and queries stays as it is.
         """
-        turned = heads.float()
+        turned = heads.to(torch.promote_types(heads.dtype, torch.float32))
         first, second = self._pairs(turned)
         pieces = (first * cos - second * sin, second * cos + first * sin)
         if self.layout == "interleaved":

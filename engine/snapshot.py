@@ -79,7 +79,7 @@ def load(path: Path, model: StreamingModel, own: Window) -> SavedSession:
     if facts["format"] != FORMAT:
         raise SnapshotError(f"{path} has the format {facts['format']}, not {FORMAT}.")
     if facts["model"] != model.fingerprint:
-        raise SnapshotError(f"{path} was made by another model, or in another dtype.")
+        raise SnapshotError(f"{path} was made by another model, or in another number format.")
     window = Window(**facts["window"])
     if window.size != own.size:
         raise SnapshotError(f"{path} has a window of {window.size} tokens, not {own.size}.")

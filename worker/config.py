@@ -147,7 +147,18 @@ class Settings(BaseSettings):
         default="cpu", description="where the model runs: cpu, cuda or cuda:N"
     )
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        default="float32", description="number format of weights, memory and arithmetic"
+        default="float32",
+        description="number format of arithmetic, and of what has none of its own below",
+    )
+    kv_dtype: Literal["float32", "bfloat16", "float16", "int8"] | None = Field(
+        default=None,
+        description="number format of window memory: float32, bfloat16, float16 or int8; unset: as"
+        " WEIR_DTYPE",
+    )
+    weight_dtype: Literal["int8", "int4"] | None = Field(
+        default=None,
+        description="number format of the weights of linear layers: int8 or int4 (needs the extra"
+        " `quantized`); unset: as WEIR_DTYPE",
     )
     num_threads: int | None = Field(
         default=None,

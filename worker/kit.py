@@ -97,6 +97,8 @@ def engine_config(settings: Settings) -> EngineConfig:
         max_chunk=settings.max_chunk,
         max_step_tokens=settings.max_step_tokens,
         dtype=settings.dtype,
+        kv_dtype=settings.kv_dtype,
+        weight_dtype=settings.weight_dtype,
         device=settings.device,
         num_threads=settings.num_threads,
     )

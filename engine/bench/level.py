@@ -113,7 +113,7 @@ def kv_bytes_by_formula(subject: Subject) -> int:
 
 def _memory(subject: Subject) -> Memory:
     store = subject.engine._store  # the tensors themselves: what they take, not what is reported
-    kv_bytes = sum(tensor.untyped_storage().nbytes() for tensor in (*store.keys, *store.values))
+    kv_bytes = sum(tensor.untyped_storage().nbytes() for tensor in store.tensors.values())
     return Memory(kv_bytes, resident_bytes())
 
 

@@ -8,6 +8,10 @@ ends with it, and each token of it at its place in the list.
 
 A model with ALiBi counts places in its own cache: it reads one token at a time, unchanged, and of
 the cache only what the window still has is kept.
+
+Keys and values that are kept in a rougher format are rounded as they are computed, at the position
+of their own number: one copy more has every token there. For the sinks it lends the keys, for the
+recent tokens, whose distances are those of the numbers, the queries as well.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from transformers import AttentionInterface, DynamicCache, PreTrainedModel
 from transformers.models.gptj.modeling_gptj import GPTJAttention
 
 _window: list[tuple[int, int, int]] = []
+_kv_dtype: list[str | None] = []
 
 
 def reference_logits(
@@ -31,27 +36,47 @@ def reference_logits(
     num_sinks: int,
     num_recent: int,
     num_discard: int = 1,
+    *,
+    kv_dtype: str | None = None,
 ) -> Tensor:
     """(T, vocab) float32."""
+    window = num_sinks, num_recent, num_discard
     if model.config.model_type in ("bloom", "mpt") or getattr(model.config, "alibi", False):
-        return _alibi_logits(model, token_ids, num_sinks, num_recent, num_discard)
-    num_places = num_sinks + num_recent
-    ids = torch.tensor([token_ids]).expand(num_places, -1)
-    positions = torch.arange(num_places).unsqueeze(1).expand_as(ids)
-    _window.append((num_sinks, num_recent, num_discard))
+        return _alibi_logits(model, token_ids, *window, kv_dtype)
+    ids = torch.tensor([token_ids]).expand(num_sinks + num_recent + 1, -1)
+    positions = torch.arange(len(ids)).unsqueeze(1).repeat(1, len(token_ids))
+    positions[-1] = torch.arange(len(token_ids))
+    _window.append(window)
+    _kv_dtype.append(kv_dtype)
     try:
         with torch.inference_mode(), _naive_attention(model):
             copies = model(input_ids=ids, position_ids=positions, use_cache=False)
     finally:
         _window.pop()
+        _kv_dtype.pop()
     return copies.logits[0].float()
+
+
+def rounded(vectors: Tensor, kv_dtype: str | None) -> Tensor:
+    """What remains of (..., D) when each vector is kept in `kv_dtype`."""
+    if kv_dtype is None:
+        return vectors
+    if kv_dtype != "int8":
+        return vectors.to(getattr(torch, kv_dtype)).to(vectors.dtype)
+    step = vectors.abs().max(dim=-1, keepdim=True).values.float().to(vectors.dtype) / 127.0
+    return torch.round(vectors / step) * step
 
 
 @torch.inference_mode()
 def _alibi_logits(
-    model: PreTrainedModel, token_ids: list[int], num_sinks: int, num_recent: int, num_discard: int
+    model: PreTrainedModel,
+    token_ids: list[int],
+    num_sinks: int,
+    num_recent: int,
+    num_discard: int,
+    kv_dtype: str | None,
 ) -> Tensor:
-    cache = DynamicCache()
+    cache = _RoundingCache(kv_dtype)
     logits = []
     for token_id in token_ids:
         ids = torch.tensor([[token_id]])
@@ -70,6 +95,18 @@ def _without(states: Tensor, num_sinks: int, num_discard: int) -> Tensor:
     """(1, KV, T, D) without the `num_discard` tokens that follow the sinks."""
     kept = states[:, :, :num_sinks], states[:, :, num_sinks + num_discard :]
     return torch.cat(kept, dim=2)
+
+
+class _RoundingCache(DynamicCache):
+    """Gives back what it keeps: also a token's own key and value, rounded."""
+
+    def __init__(self, kv_dtype: str | None) -> None:
+        super().__init__()
+        self.kv_dtype = kv_dtype
+
+    def update(self, keys: Tensor, values: Tensor, *rest: Any, **more: Any) -> Any:
+        states = rounded(keys, self.kv_dtype), rounded(values, self.kv_dtype)
+        return super().update(*states, *rest, **more)
 
 
 @contextmanager
@@ -116,6 +153,7 @@ def _attention(
 ) -> tuple[Tensor, None]:
     """query (places, H, T, D), key and value (places, KV, T, D) -> (places, T, H, D)."""
     num_sinks, num_recent, num_discard = _window[-1]
+    key, value = rounded(key, _kv_dtype[-1]), rounded(value, _kv_dtype[-1])
     groups = query.shape[1] // key.shape[1]
     keys = key.double().repeat_interleave(groups, dim=1)
     values = value[0].double().repeat_interleave(groups, dim=0)
@@ -129,7 +167,11 @@ def _attention(
         place = len(window) - 1
         nearest = 0 if sliding_window is None else max(0, len(window) - sliding_window)
         tokens, places = window[nearest:], list(range(nearest, len(window)))
-        scores = (keys[places, :, tokens] * query[place, :, t].double()).sum(-1) * scaling
+        looks = [place] * len(tokens)
+        if _kv_dtype[-1] is not None:
+            looks = [place if j < num_sinks else -1 for j in tokens]
+            places = [-1] * len(tokens)
+        scores = (keys[places, :, tokens] * query[looks, :, t].double()).sum(-1) * scaling
         if softcap is not None:
             scores = softcap * torch.tanh(scores / softcap)
         if s_aux is not None:

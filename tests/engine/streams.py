@@ -15,21 +15,27 @@ from transformers import PreTrainedModel
 from engine.adapters import set_attention
 from engine.config import EngineConfig
 from engine.engine import Engine
+from engine.formats import format_of
 from engine.hook import IMPLEMENTATION
 from engine.model import StreamingModel
 from engine.scheduler import Scheduler, in_batching_order
 from engine.session import Session
 from engine.window import Window
 
+# Rows as they are computed, and every format that rounds them.
+KV_DTYPES = (None, "bfloat16", "float16", "int8")
+
 
 @cache
-def streaming(family: str = "llama", dtype: torch.dtype = torch.float32) -> StreamingModel:
-    return streaming_of(tiny(family, dtype))
+def streaming(
+    family: str = "llama", dtype: torch.dtype = torch.float32, kv_dtype: str | None = None
+) -> StreamingModel:
+    return streaming_of(tiny(family, dtype), kv_dtype)
 
 
-def streaming_of(hf: PreTrainedModel) -> StreamingModel:
+def streaming_of(hf: PreTrainedModel, kv_dtype: str | None = None) -> StreamingModel:
     set_attention(hf, IMPLEMENTATION)
-    return StreamingModel(hf)
+    return StreamingModel(hf, format_of(kv_dtype) if kv_dtype else None)
 
 
 def tokens(num_tokens: int, seed: int = 0) -> list[int]:
@@ -37,10 +43,11 @@ def tokens(num_tokens: int, seed: int = 0) -> list[int]:
     return torch.randint(3, VOCAB_SIZE, (num_tokens,), generator=generator).tolist()
 
 
-def tiny_engine(family: str = "llama", **settings: Any) -> Engine:
+def tiny_engine(family: str = "llama", *, kv_dtype: str | None = None, **settings: Any) -> Engine:
     defaults = {"num_sinks": 2, "num_recent": 14, "num_rows": 6, "max_chunk": 8}
-    config = EngineConfig("tiny", **{**defaults, **settings})
-    return Engine(config, streaming(family), tokenizer=None)  # type: ignore[arg-type]
+    config = EngineConfig("tiny", kv_dtype=kv_dtype, **{**defaults, **settings})
+    model = streaming(family, kv_dtype=kv_dtype)
+    return Engine(config, model, tokenizer=None)  # type: ignore[arg-type]
 
 
 def run(engine: Engine) -> None:

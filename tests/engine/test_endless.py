@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from streams import run, streaming, tiny_engine, tokens
+from streams import KV_DTYPES, run, streaming, tiny_engine, tokens
 
 from engine.config import EngineConfig
 from engine.engine import Engine
@@ -21,12 +21,15 @@ def outputs(engine: Engine, session: Session) -> tuple[list[int], list[torch.Ten
     engine.generate(session, tokens(5), GenerateRequest(max_tokens=20))
     run(engine)
     store = engine._store
-    row = [tensor[session.row].clone() for tensor in (*store.keys, *store.values)]
+    row = [tensor[session.row].clone() for tensor in store.tensors.values()]
     return session.generated, row
 
 
-def test_session_started_at_2_to_the_40_behaves_like_one_started_at_0() -> None:
-    engine, other = tiny_engine(), tiny_engine()
+@pytest.mark.parametrize("kv_dtype", KV_DTYPES)
+def test_session_started_at_2_to_the_40_behaves_like_one_started_at_0(
+    kv_dtype: str | None,
+) -> None:
+    engine, other = tiny_engine(kv_dtype=kv_dtype), tiny_engine(kv_dtype=kv_dtype)
     far, near = engine.open(start=2**40), other.open()
     (far_text, far_row), (text, row) = outputs(engine, far), outputs(other, near)
     assert far_text == text
@@ -35,10 +38,13 @@ def test_session_started_at_2_to_the_40_behaves_like_one_started_at_0() -> None:
     assert far.num_slid_out == near.num_slid_out
 
 
-def test_session_that_has_run_for_2_to_the_50_tokens_computes_the_same_bits() -> None:
+@pytest.mark.parametrize("kv_dtype", KV_DTYPES)
+def test_session_that_has_run_for_2_to_the_50_tokens_computes_the_same_bits(
+    kv_dtype: str | None,
+) -> None:
     """Whole laps of the ring put the same tokens into the same slots; only numbers grow."""
     window = Window(3, 16)
-    young, old = (LoneStream(streaming(), window) for _ in range(2))
+    young, old = (LoneStream(streaming(kv_dtype=kv_dtype), window) for _ in range(2))
     for stream in (young, old):
         for start in range(0, 60, 11):
             stream.feed(tokens(60)[start : start + 11])
@@ -49,14 +55,19 @@ def test_session_that_has_run_for_2_to_the_50_tokens_computes_the_same_bits() ->
         assert torch.equal(young.feed(tokens(9, seed)), old.feed(tokens(9, seed)))
 
 
-def test_memory_is_the_formula_and_flat_over_a_hundred_windows() -> None:
-    engine = tiny_engine(num_sinks=2, num_recent=14, num_rows=6)
-    # layers x (key + value) x KV heads x head dim x bytes x slots
-    bytes_per_row = 2 * 2 * 2 * 8 * 4 * 16
+# Of the 8 numbers of a head: int8 keeps a float beside them.
+BYTES_OF_A_VECTOR = {None: 8 * 4, "bfloat16": 8 * 2, "float16": 8 * 2, "int8": 8 + 4}
+
+
+@pytest.mark.parametrize("kv_dtype", KV_DTYPES)
+def test_memory_is_the_formula_and_flat_over_a_hundred_windows(kv_dtype: str | None) -> None:
+    engine = tiny_engine(kv_dtype=kv_dtype, num_sinks=2, num_recent=14, num_rows=6)
+    # layers x (key + value) x KV heads x bytes x slots
+    bytes_per_row = 2 * 2 * 2 * BYTES_OF_A_VECTOR[kv_dtype] * 16
     report = engine.memory()
     assert (report.bytes_per_row, report.kv_bytes_total) == (bytes_per_row, 6 * bytes_per_row)
     store = engine._store
-    tensors = (*store.keys, *store.values)
+    tensors = list(store.tensors.values())
     places = [tensor.data_ptr() for tensor in tensors]
     assert sum(tensor.untyped_storage().nbytes() for tensor in tensors) == report.kv_bytes_total
     session = engine.open()
@@ -65,7 +76,7 @@ def test_memory_is_the_formula_and_flat_over_a_hundred_windows() -> None:
         run(engine)
         assert len(session.pending) == 0
     assert session.num_slid_out == 99 * 16
-    assert [tensor.data_ptr() for tensor in (*store.keys, *store.values)] == places
+    assert [tensor.data_ptr() for tensor in store.tensors.values()] == places
     assert engine.memory().kv_bytes_total == report.kv_bytes_total
 
 
@@ -101,6 +112,8 @@ def test_prefix_without_room_for_anything_else_is_refused_and_takes_no_row() -> 
         ("max_chunk", 0),
         ("max_step_tokens", 1),
         ("dtype", "int8"),
+        ("kv_dtype", "int4"),
+        ("weight_dtype", "float32"),
         ("device", "tpu"),
         ("device", "cuda:x"),
         ("num_threads", 0),

@@ -33,12 +33,17 @@ def test_family_equals_the_reference_in_chunks_and_in_company(family: str) -> No
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+ROUGH_ROWS = [(family, "int8") for family in ("llama", "gpt-neox", "mpt")]
+
+
+@pytest.mark.parametrize(
+    ("family", "kv_dtype"), [*((family, None) for family in FAMILIES), *ROUGH_ROWS]
+)
 @pytest.mark.filterwarnings("ignore")  # of the model's own code
 def test_family_goes_on_bit_identically_when_copied_and_when_saved(
-    family: str, tmp_path: Path
+    family: str, kv_dtype: str | None, tmp_path: Path
 ) -> None:
-    engine = tiny_engine(family)
+    engine = tiny_engine(family, kv_dtype=kv_dtype)
     stream = engine.open(prefix=tokens(3))
     engine.feed(stream, tokens(40))
     run(engine)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from streams import run, tiny_engine, tokens
+from streams import KV_DTYPES, run, tiny_engine, tokens
 
 from engine.engine import Engine
 from engine.errors import EngineError, NoFreeRow
@@ -14,11 +14,12 @@ from engine.session import Session
 
 def row_of(engine: Engine, session: Session) -> list[torch.Tensor]:
     store = engine._store
-    return [tensor[session.row].clone() for tensor in (*store.keys, *store.values)]
+    return [tensor[session.row].clone() for tensor in store.tensors.values()]
 
 
-def test_original_is_bit_identical_after_its_fork_has_generated() -> None:
-    engine = tiny_engine()
+@pytest.mark.parametrize("kv_dtype", KV_DTYPES)
+def test_original_is_bit_identical_after_its_fork_has_generated(kv_dtype: str | None) -> None:
+    engine = tiny_engine(kv_dtype=kv_dtype)
     stream = engine.open(prefix=tokens(3))
     engine.feed(stream, tokens(40))
     run(engine)

@@ -21,11 +21,12 @@ from engine.model import StreamingModel, load, load_weights
 from engine.session import Session
 
 CONFIG = {"num_sinks": 2, "num_recent": 14, "num_rows": 3, "max_chunk": 8, "num_threads": 1}
+NUMBERS = {"as computed": {}, "int8": {"kv_dtype": "int8", "weight_dtype": "int8"}}
 CONTINUE = """
 import sys
 from engine import Engine, EngineConfig
-from test_snapshots import CONFIG, go_on
-engine = Engine.load(EngineConfig(sys.argv[1], **CONFIG))
+from test_snapshots import CONFIG, NUMBERS, go_on
+engine = Engine.load(EngineConfig(sys.argv[1], **CONFIG, **NUMBERS[sys.argv[4]]))
 go_on(engine, engine.restore(sys.argv[2]), sys.argv[3])
 """
 
@@ -41,17 +42,18 @@ def go_on(engine: Engine, session: Session, result: str | Path) -> None:
     engine.save(session, result)
 
 
+@pytest.mark.parametrize("numbers", NUMBERS)
 def test_session_continued_in_a_fresh_process_is_bit_identical(
-    model_directory: Path, tmp_path: Path
+    numbers: str, model_directory: Path, tmp_path: Path
 ) -> None:
-    engine = Engine.load(EngineConfig(str(model_directory), **CONFIG))
+    engine = Engine.load(EngineConfig(str(model_directory), **CONFIG, **NUMBERS[numbers]))
     session = engine.open(start=2**40)
     engine.feed(session, tokens(50))
     run(engine)
     engine.save(session, tmp_path / "saved")
     go_on(engine, session, tmp_path / "never-stopped")
 
-    arguments = [model_directory, tmp_path / "saved", tmp_path / "continued"]
+    arguments = [model_directory, tmp_path / "saved", tmp_path / "continued", numbers]
     here = Path(__file__).parent
     subprocess.run(
         [sys.executable, "-c", CONTINUE, *map(str, arguments)],
@@ -60,7 +62,7 @@ def test_session_continued_in_a_fresh_process_is_bit_identical(
         env={"PYTHONPATH": f"{here.parent.parent}:{here}", "OMP_NUM_THREADS": "1"},
         timeout=100,
     )
-    continued, never_stopped = map(contents, [*arguments[2:], tmp_path / "never-stopped"])
+    continued, never_stopped = map(contents, [arguments[2], tmp_path / "never-stopped"])
     assert continued == never_stopped
 
 
@@ -130,6 +132,11 @@ def test_flipped_bit_is_refused(tmp_path: Path) -> None:
 def test_snapshot_of_another_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SnapshotError, match="another model"):
         tiny_engine("mistral").restore(saved_session(tmp_path))
+
+
+def test_snapshot_of_rows_in_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="another number format"):
+        tiny_engine(kv_dtype="int8").restore(saved_session(tmp_path))
 
 
 def test_snapshot_of_another_window_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from worker.config import Settings, load_settings, misspelt, settings_error_line
 from worker.connection import connect
 from worker.embedded import EmbeddedServer
 from worker.kit import engine_config
+from worker.kit import engine_config
 
 
 def error_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
@@ -54,6 +55,16 @@ def test_a_window_said_in_two_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -
     assert error_line(monkeypatch, "WEIR_N_KEEP", "4") == line
 
 
+def test_number_formats_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    unset = engine_config(load_settings())
+    assert (unset.dtype, unset.kv_dtype, unset.weight_dtype) == ("float32", None, None)
+    monkeypatch.setenv("WEIR_DTYPE", "bfloat16")
+    monkeypatch.setenv("WEIR_KV_DTYPE", "int8")
+    monkeypatch.setenv("WEIR_WEIGHT_DTYPE", "int4")
+    config = engine_config(load_settings())
+    assert (config.dtype, config.kv_dtype, config.weight_dtype) == ("bfloat16", "int8", "int4")
+
+
 def test_settings_do_not_change_once_made() -> None:
     with pytest.raises(ValidationError):
         load_settings().pattern = "*"
@@ -80,6 +91,16 @@ def test_settings_do_not_change_once_made() -> None:
             "WEIR_NUM_DISCARD='1021': must be 1 to WEIR_NUM_RECENT (1020), or -1 for half of it",
         ),
         ("WEIR_RESTORE", "maybe", "WEIR_RESTORE='maybe': should be 'auto' or 'off'"),
+        (
+            "WEIR_KV_DTYPE",
+            "int4",
+            "WEIR_KV_DTYPE='int4': should be 'float32', 'bfloat16', 'float16' or 'int8'",
+        ),
+        (
+            "WEIR_WEIGHT_DTYPE",
+            "int2",
+            "WEIR_WEIGHT_DTYPE='int2': should be 'int8' or 'int4'",
+        ),
         ("WEIR_DEVICE", "tpu", "WEIR_DEVICE='tpu': must be cpu, cuda or cuda:N"),
         (
             "WEIR_REDIS_URL",

@@ -27,8 +27,9 @@ from worker.options import add_settings, settings_from
 if TYPE_CHECKING:
     from worker.config import Settings
 
+NUMBERS = ("dtype", "kv_dtype", "weight_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
-SETTINGS = ("model", "device", "dtype", "num_threads", *WINDOW)
+SETTINGS = ("model", "device", *NUMBERS, "num_threads", *WINDOW)
 MAX_SEED = 2**32
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

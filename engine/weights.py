@@ -1,0 +1,134 @@
+"""Weights in int8 and int4, quantised by torchao after the model is loaded.
+
+Only the linear layers between embedding and output layer are. Embedding and output layer, which
+many models tie to one tensor, keep the model's dtype: their errors would go into every token, and
+straight into every logit. Experts that a model keeps as one tensor for all, and not as linear
+layers, stay as they are too.
+
+    int8  one scale an output, symmetric; torchao's own tensor and matmul
+    int4  groups of 32 inputs with a scale and a zero each; torchao has no kernel for it that is
+          quick in every dtype and on every device, so that weights are unpacked for each matmul
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from engine.adapters import PLAIN_LINEARS
+from engine.errors import ConfigError, NotStreamable
+from engine.packing import PackedLinear
+
+GROUP = 32  # inputs
+
+
+def quantise(hf: PreTrainedModel, weight_dtype: str) -> None:
+    """Change the linear layers of `hf` to "int8" or "int4", in place.
+
+    ConfigError: torchao is not installed. NotStreamable: nothing to quantise.
+    """
+    quantization = _torchao(weight_dtype)
+    linears = _linears(hf)
+    if weight_dtype == "int4":
+        linears = {n: linear for n, linear in linears.items() if linear.in_features % GROUP == 0}
+    if not linears:
+        raise NotStreamable(f"it has no linear layers whose weights could be {weight_dtype}")
+    for name, linear in linears.items():
+        parent, _, own_name = name.rpartition(".")
+        is_int4 = weight_dtype == "int4"
+        other = Int4Linear(linear, quantization) if is_int4 else _int8(linear, quantization)
+        setattr(hf.get_submodule(parent), own_name, other)
+
+
+def _linears(hf: PreTrainedModel) -> dict[str, nn.Linear]:
+    output = hf.get_output_embeddings()  # type: ignore[no-untyped-call]
+    return {
+        name: module
+        for name, module in hf.named_modules()
+        if type(module) in PLAIN_LINEARS and module is not output
+    }
+
+
+def _int8(linear: nn.Linear, quantization: Any) -> nn.Linear:
+    plain = nn.Linear(linear.in_features, linear.out_features, device="meta")
+    plain.weight, plain.bias = linear.weight, linear.bias
+    quantization.quantize_(plain, quantization.Int8WeightOnlyConfig())
+    return plain
+
+
+class Int4Linear(nn.Module):
+    """A linear layer of N outputs and K inputs, in K / 32 groups G.
+
+    A byte of `packed` (N, K / 2) is two codes: input k's in its lower half, input (k + K / 2)'s in
+    its upper one. A weight is (code - zero) * scale of its group: (N, G, 1) each.
+    """
+
+    def __init__(self, linear: nn.Linear, quantization: Any) -> None:
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        codes, scales, zeros = _int4(linear.weight.detach(), quantization)
+        low, high = codes.chunk(2, dim=1)
+        # Parameters, so that the model counts them and moves them; integers have no gradient.
+        self.packed = nn.Parameter(low | (high << 4), requires_grad=False)
+        self.scales = nn.Parameter(scales, requires_grad=False)
+        self.zeros = nn.Parameter(zeros, requires_grad=False)
+        self.bias = linear.bias
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return nn.functional.linear(inputs, self.unpacked(inputs.dtype), self.bias)
+
+    def unpacked(self, dtype: torch.dtype) -> Tensor:
+        """(N, K)."""
+        codes = torch.cat((self.packed & 15, self.packed >> 4), dim=1)
+        weights = codes.view(self.out_features, -1, GROUP).to(dtype)
+        return weights.sub_(self.zeros.to(dtype)).mul_(self.scales.to(dtype)).flatten(1)
+
+
+def weight_tensors(hf: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
+    """The tensors that hold the weights, tied ones once: of a quantised one its parts."""
+    for name, weight in hf.named_parameters():
+        # A tensor that is made of others says of which, torch's protocol for such.
+        parts = weight.__tensor_flatten__()[0] if hasattr(weight, "__tensor_flatten__") else None
+        if parts is None:
+            yield name, weight
+        else:
+            yield from ((f"{name}.{part}", getattr(weight, part)) for part in parts)
+
+
+def num_bytes(hf: PreTrainedModel) -> int:
+    """What the weights take, packed ones included."""
+    packed = [part.packed for part in hf.modules() if isinstance(part, PackedLinear)]
+    tensors = [*packed, *(tensor for _, tensor in weight_tensors(hf))]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _int4(weight: Tensor, quantization: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes (N, K) from 0 to 15, scales (N, G, 1), zeros (N, G, 1)."""
+    options = {"block_size": (1, GROUP), "quant_min": 0, "quant_max": 15}
+    scales, zeros = quantization.choose_qparams_affine(
+        weight.float(),
+        quantization.MappingType.ASYMMETRIC,
+        target_dtype=torch.uint8,
+        scale_dtype=torch.float16,
+        zero_point_dtype=torch.uint8,
+        **options,
+    )
+    codes = quantization.quantize_affine(
+        weight.float(), scale=scales, zero_point=zeros, output_dtype=torch.uint8, **options
+    )
+    per_group = (len(weight), -1, 1)
+    return codes, scales.view(per_group), zeros.view(per_group)
+
+
+def _torchao(weight_dtype: str) -> Any:
+    try:
+        return import_module("torchao.quantization")
+    except ImportError as error:
+        raise ConfigError(
+            f"weight_dtype={weight_dtype!r} needs torchao: pip install 'weir[quantized]'."
+        ) from error
