@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from engine.adapters import PLAIN_LINEARS
 from engine.errors import ConfigError, NotStreamable
 from engine.packing import PackedLinear
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 GROUP = 32  # inputs
 

@@ -14,7 +14,6 @@ from worker.config import Settings, load_settings, misspelt, settings_error_line
 from worker.connection import connect
 from worker.embedded import EmbeddedServer
 from worker.kit import engine_config
-from worker.kit import engine_config
 
 
 def error_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
