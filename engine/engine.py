@@ -6,7 +6,8 @@ Start reading at `step`. Everything else opens, feeds, copies and closes session
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import index
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from engine import snapshot
 from engine.config import EngineConfig
-from engine.errors import ConfigError, NoFreeRow
+from engine.errors import ConfigError, EngineError, NoFreeRow
 from engine.generation import GenerateRequest
 from engine.model import StreamingModel, load, source_of
 from engine.parked import ParkedCopies
@@ -107,13 +108,14 @@ class Engine:
         The row is the same for a longer prefix than num_sinks: there is less room for recent
         tokens. `start` is the number of the first token in the session's counters. NoFreeRow.
         """
-        window = self._window_for(prefix)
+        tokens = self._known(prefix)
+        window = self._window_for(tokens)
         limit = self.model.position_limit(window)
         self._require_place()
         session = Session(None, window, start=start, position_limit=limit)
         self._parking.admit(session)
         self._scheduler.add(session)
-        session.feed(prefix)
+        session.feed(tokens)
         return session
 
     def _require_place(self) -> None:
@@ -132,12 +134,20 @@ class Engine:
         return self.window.with_sinks(num_sinks)
 
     def feed(self, session: Session, token_ids: Sequence[int]) -> None:
-        """Accept tokens; later steps compute them."""
-        session.feed(token_ids)
+        """Accept tokens; later steps compute them. EngineError: there is no such token."""
+        session.feed(self._known(token_ids))
 
     def generate(self, session: Session, prompt: Sequence[int], request: GenerateRequest) -> None:
         """Feed `prompt`, then decode. The last token of the output stays pending, like any fed."""
-        session.generate(prompt, request)
+        session.generate(self._known(prompt), request)
+
+    def _known(self, token_ids: Iterable[int]) -> list[int]:
+        """An unknown token would fail the step of all sessions, and on a GPU end the process."""
+        tokens = [index(token_id) for token_id in token_ids]
+        for token in tokens:
+            if not 0 <= token < self.model.vocab_size:
+                raise EngineError(f"{token} is none of the model's {self.model.vocab_size} tokens.")
+        return tokens
 
     def fork(self, session: Session) -> Session:
         """A copy of what has been computed so far, without the pending tokens.

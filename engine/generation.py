@@ -41,7 +41,7 @@ class GenerateRequest:
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise ConfigError(f"max_tokens={self.max_tokens} is not valid: use 1 or more.")
-        if self.temperature < 0:
+        if not self.temperature >= 0:  # NaN neither
             raise ConfigError(f"temperature={self.temperature} is not valid: use 0 or more.")
 
 
@@ -64,6 +64,6 @@ class Generation:
             constraint.accept(token_id)
         if constraint is not None and constraint.is_complete:
             self.finish_reason = "constraint"
-        elif len(self.token_ids) == self.request.max_tokens:
+        elif len(self.token_ids) >= self.request.max_tokens:
             self.finish_reason = "length"
         return True

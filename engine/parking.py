@@ -58,7 +58,7 @@ class Parking:
             self._seating.seat(session)
             if tensors is not None:
                 self._store.write_row(session.row, tensors)
-        elif tensors is not None:
+        elif tensors is not None and session.length:
             self._copies.put(session, tensors)
 
     def admit_copy(self, copy: Session, original: Session) -> None:

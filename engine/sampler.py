@@ -33,7 +33,7 @@ def _sample_one(logits: Tensor, generation: Generation) -> int:
 
 def _draw(scores: Tensor, seed: int, count: int) -> int:
     """Draw number `count` of this seed. No state is kept, so nobody else in the batch matters."""
-    generator = torch.Generator().manual_seed((seed << 20) + count)
+    generator = torch.Generator().manual_seed(((seed << 20) + count) % 2**63)
     uniform = torch.rand((), generator=generator, dtype=torch.float64)
     cumulative = scores.double().softmax(dim=-1).cumsum(dim=-1)
     # Scaled by the total, which rounding leaves a little off 1.

@@ -1,0 +1,69 @@
+"""What a caller gets wrong is said to that caller, and costs nobody else a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from families import VOCAB_SIZE
+from streams import run, tiny_engine, tokens
+
+from engine.errors import ConfigError, EngineError
+from engine.generation import GenerateRequest
+
+UNKNOWN = [VOCAB_SIZE, -1, 2**70]
+
+
+@pytest.mark.parametrize("token", UNKNOWN)
+def test_unknown_token_is_refused_when_it_comes_and_leaves_no_trace(token: int) -> None:
+    engine = tiny_engine(num_rows=2)
+    session = engine.open()
+    message = f"^{token} is none of the model's {VOCAB_SIZE} tokens"
+    with pytest.raises(EngineError, match=message):
+        engine.feed(session, [5, token])
+    with pytest.raises(EngineError, match=message):
+        engine.generate(session, [5, token], GenerateRequest(max_tokens=3))
+    with pytest.raises(EngineError, match=message):
+        engine.open(prefix=[5, token])
+    assert session.num_seen == 0 and not session.is_generating
+    assert engine.num_free_rows == 1
+    engine.check_integrity()
+
+
+@pytest.mark.parametrize("wrong", [[3.0], ["3"], "3", torch.tensor([[3, 4]])])
+def test_what_is_no_token_at_all_is_a_type_error(wrong: Any) -> None:
+    engine = tiny_engine()
+    session = engine.open()
+    with pytest.raises(TypeError):
+        engine.feed(session, wrong)
+    assert not engine.has_work
+
+
+@pytest.mark.parametrize("convert", [tuple, np.array, torch.tensor, iter])
+def test_tokens_may_come_in_any_container(convert: Any) -> None:
+    engine = tiny_engine()
+    session = engine.open()
+    engine.feed(session, convert(tokens(9)))
+    assert session.pending == tokens(9)
+    assert {type(token) for token in session.pending} == {int}
+    run(engine)
+
+
+def test_temperature_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ConfigError, match="temperature=nan"):
+        GenerateRequest(max_tokens=3, temperature=float("nan"))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**43, 2**70])
+def test_any_whole_number_is_a_seed(seed: int) -> None:
+    engine = tiny_engine()
+    outputs = []
+    for _ in range(2):
+        session = engine.open()
+        request = GenerateRequest(max_tokens=8, temperature=1.0, seed=seed)
+        engine.generate(session, tokens(5), request)
+        run(engine)
+        outputs.append(session.generated)
+    assert outputs[0] == outputs[1]
