@@ -65,7 +65,7 @@ def test_adapted_family_loads_from_a_directory(family: str, tmp_path: Path) -> N
     tiny(family).save_pretrained(tmp_path)
     (loaded,) = mixture_logits(load(EngineConfig(str(tmp_path))), [Stream(2, tokens(30))], 9, 7, 7)
     (known,) = mixture_logits(streaming(family), [Stream(2, tokens(30))], 9, 7, 7)
-    assert torch.equal(loaded, known)
+    torch.testing.assert_close(loaded, known, atol=1e-4, rtol=0)
 
 
 ADAPTED = ["bloom-six-heads", "falcon", "falcon-alibi", "gptj", "mpt"]
