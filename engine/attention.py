@@ -4,7 +4,7 @@ Letters: H query heads = KV key-value heads x G, N tokens of the step, B session
 C tokens of each, P = B * KV, M = G * C, T keys = slots read in place + new tokens beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -27,19 +27,32 @@ class StepAttention:
     def __call__(self, call: LayerCall, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         keys, values = self._store.keys[call.layer], self._store.values[call.layer]
         new_keys, new_values = self._store.format.encode(key), self._store.format.encode(value)
-        output = query.new_empty(query.shape[1], query.shape[0], value.shape[-1])
+        answers = []
         for block in self._blocks:
             _write(block.writes_before, keys, new_keys)
             _write(block.writes_before, values, new_values)
             queries = _queries_of(block, query, num_kv_heads=key.shape[0])
-            scores = _scores(queries, _pieces(block, keys, new_keys), call.scaling)
-            self._rescore_sinks(call, block, queries, scores)
+            scores = self._scores(call, block, queries, _pieces(block, keys, new_keys))
             weights = _weigh(call, block, scores)
-            answers = _mix(weights, _pieces(block, values, new_values), query.dtype)
-            output[block.tokens] = _in_packed_order(answers)
+            answers.append(_mix(weights, _pieces(block, values, new_values), query.dtype))
             _write(block.writes_after, keys, new_keys)
             _write(block.writes_after, values, new_values)
-        return output
+        return answers[0] if len(answers) == 1 else torch.cat(answers)
+
+    def _scores(
+        self, call: LayerCall, block: Block, queries: Tensor, pieces: Sequence[Kept]
+    ) -> Tensor:
+        """(B, KV, G, C, T) float32, or float64: the pieces' scores side by side."""
+        flat = queries.flatten(2, 3).flatten(0, 1)
+        scores = flat.new_empty(*flat.shape[:2], sum(map(len, pieces)))
+        for part, keys in _shares(scores, pieces):
+            _score(flat, keys, call.scaling, part)
+        self._rescore_sinks(call, block, queries, scores)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        for part, keys in _shares(scores, pieces):
+            if keys.peaks is not None:
+                part.mul_(keys.peaks.unsqueeze(1))
+        return scores.view(*queries.shape[:-1], -1)
 
     def _rescore_sinks(
         self, call: LayerCall, block: Block, queries: Tensor, scores: Tensor
@@ -48,13 +61,16 @@ class StepAttention:
         rotary = self._rotaries[call.layer]
         if block.turns is None or rotary.width == 0:
             return
-        cos, sin = (angle[:, None, None] for angle in block.angles(rotary, block.turns))
+        turned = rotary.turn(queries, *block.angles(rotary, block.turns))
         sinks = slice(0, block.num_sink_slots)
         keys = self._store.keys[call.layer][block.rows, :, sinks].flatten(0, 1)
-        again = _scores(rotary.turn(queries, cos, sin), [keys], call.scaling)
+        before = scores[..., sinks]
+        again = before if block.is_sink is None else torch.empty_like(before)
+        _score(turned.flatten(2, 3).flatten(0, 1), keys, call.scaling, again)
         if block.is_sink is not None:
-            again = torch.where(block.is_sink[:, None, None, None], again, scores[..., sinks])
-        scores[..., sinks] = again
+            num_kv_heads = queries.shape[1]
+            is_sink = block.is_sink.repeat_interleave(num_kv_heads, dim=0).unsqueeze(1)
+            before.copy_(torch.where(is_sink, again, before))
 
 
 def _write(writes: Writes | None, store: Kept, fresh: Kept) -> None:
@@ -69,30 +85,28 @@ def _queries_of(block: Block, query: Tensor, num_kv_heads: int) -> Tensor:
     return query[:, block.tokens].view(*shape, head_dim).permute(2, 0, 1, 3, 4)
 
 
-def _in_packed_order(answers: Tensor) -> Tensor:
-    """(B, KV, G, C, D) -> (B * C, H, D)."""
-    return answers.permute(0, 3, 1, 2, 4).flatten(2, 3).flatten(0, 1)
-
-
 def _pieces(block: Block, store: Kept, fresh: Kept) -> list[Kept]:
     """What the queries see, (P, keys, D) each: the rows in place, and new tokens beside them."""
-    rows = store[block.rows, :, : block.num_slots].flatten(0, 1)
-    return [piece for piece in (rows, fresh[:, block.beside]) if piece.codes.shape[1]]
+    pieces = []
+    if block.num_slots:
+        pieces.append(store[block.rows, :, : block.num_slots].flatten(0, 1))
+    if block.beside.stop > block.beside.start:
+        pieces.append(fresh[:, block.beside])
+    return pieces
 
 
-def _scores(queries: Tensor, pieces: Sequence[Kept], scaling: float) -> Tensor:
-    """(B, KV, G, C, T) float32, or float64: the pieces' scores side by side."""
-    flat = queries.flatten(2, 3).flatten(0, 1)
-    shares = [keys.codes.shape[1] for keys in pieces]
-    scores = flat.new_empty(*flat.shape[:2], sum(shares))
-    for part, keys in zip(torch.split(scores, shares, dim=-1), pieces, strict=True):
-        codes = keys.codes.to(flat.dtype).transpose(1, 2)
-        part.baddbmm_(flat, codes, beta=0, alpha=scaling * keys.unit)
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    for part, keys in zip(torch.split(scores, shares, dim=-1), pieces, strict=True):
-        if keys.peaks is not None:
-            part.mul_(keys.peaks.unsqueeze(1))
-    return scores.view(*queries.shape[:-1], -1)
+def _shares(whole: Tensor, pieces: Sequence[Kept]) -> Iterator[tuple[Tensor, Kept]]:
+    """The part of (..., T) that each piece has."""
+    if len(pieces) == 1:
+        yield whole, pieces[0]
+        return
+    yield from zip(torch.split(whole, [*map(len, pieces)], dim=-1), pieces, strict=True)
+
+
+def _score(flat: Tensor, keys: Kept, scaling: float, scores: Tensor) -> None:
+    """Into `scores` (P, M, T), in units of the keys' peaks: each of (P, M, D) with each key."""
+    codes = keys.codes.to(flat.dtype).transpose(1, 2)
+    scores.baddbmm_(flat, codes, beta=0, alpha=scaling * keys.unit)
 
 
 def _weigh(call: LayerCall, block: Block, scores: Tensor) -> Tensor:
@@ -115,12 +129,12 @@ def _weigh(call: LayerCall, block: Block, scores: Tensor) -> Tensor:
 
 
 def _mix(weights: Tensor, pieces: Sequence[Kept], dtype: torch.dtype) -> Tensor:
-    """The values, weighted: (B, KV, G, C, D) in `dtype`."""
+    """The values, weighted, in the order of the packed sequence: (B * C, H, D) in `dtype`."""
     flat = weights.flatten(2, 3).flatten(0, 1)
     answers = flat.new_empty(*flat.shape[:2], pieces[0].codes.shape[-1], dtype=dtype)
-    shares = torch.split(flat, [values.codes.shape[1] for values in pieces], dim=-1)
-    for number, (share, values) in enumerate(zip(shares, pieces, strict=True)):
+    for number, (share, values) in enumerate(_shares(flat, pieces)):
         scaled = share if values.peaks is None else share * values.peaks.unsqueeze(1)
         codes = values.codes.to(dtype)
         answers.baddbmm_(scaled.to(dtype), codes, beta=min(number, 1), alpha=values.unit)
-    return answers.view(*weights.shape[:-1], -1)
+    by_token = answers.view(*weights.shape[:-1], -1).permute(0, 3, 1, 2, 4)
+    return by_token.flatten(2, 3).flatten(0, 1)

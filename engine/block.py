@@ -136,9 +136,9 @@ class Block:
         return turns.to(self.device) if turns.any() else None
 
     def angles(self, rotary: Rotary, turns: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines for turning queries back by `turns`: (B, C, width / 2) each."""
+        """Cosines and sines for turning queries back by `turns`: (B, 1, 1, C, width / 2) each."""
         if rotary not in self._angles:
-            self._angles[rotary] = rotary.angles(-turns)
+            self._angles[rotary] = rotary.angles(-turns[:, None, None])
         return self._angles[rotary]
 
     def mask(self, sliding_window: int | None) -> Tensor | None:

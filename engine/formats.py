@@ -17,7 +17,7 @@ from torch import Tensor
 INT8_MAX = 127
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Kept:
     """Vectors as they are kept: `codes` (..., T, D); in int8 each vector's largest magnitude beside
     them, `peaks` (..., T) float32, and a code is its number in units of peak / 127."""
@@ -40,19 +40,26 @@ class Kept:
             return self.codes
         return self.codes * (self.peaks / INT8_MAX).unsqueeze(-1)
 
+    def __len__(self) -> int:
+        """T."""
+        return self.codes.shape[-2]
+
     def __getitem__(self, where: Any) -> Kept:
         """A part, by an index that leaves D alone: a view if the index makes one."""
-        return Kept(*(tensor[where] for tensor in self.tensors))
+        return Kept(self.codes[where], None if self.peaks is None else self.peaks[where])
 
     def __setitem__(self, where: Any, other: Kept) -> None:
-        for tensor, new in zip(self.tensors, other.tensors, strict=True):
-            tensor[where] = new
+        self.codes[where] = other.codes
+        if self.peaks is not None and other.peaks is not None:
+            self.peaks[where] = other.peaks
 
     def transpose(self, one: int, other: int) -> Kept:
-        return Kept(*(tensor.transpose(one, other) for tensor in self.tensors))
+        peaks = None if self.peaks is None else self.peaks.transpose(one, other)
+        return Kept(self.codes.transpose(one, other), peaks)
 
     def flatten(self, first: int, last: int) -> Kept:
-        return Kept(*(tensor.flatten(first, last) for tensor in self.tensors))
+        peaks = None if self.peaks is None else self.peaks.flatten(first, last)
+        return Kept(self.codes.flatten(first, last), peaks)
 
 
 @dataclass(frozen=True)

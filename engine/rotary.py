@@ -36,12 +36,15 @@ class Rotary:
         """
         turned = heads.to(torch.promote_types(heads.dtype, torch.float32))
         first, second = self._pairs(turned)
-        pieces = (first * cos - second * sin, second * cos + first * sin)
+        pieces = [
+            (first * cos).addcmul_(second, sin, value=-1),
+            (second * cos).addcmul_(first, sin),
+        ]
         if self.layout == "interleaved":
-            rotated = torch.stack(pieces, dim=-1).flatten(-2)
-        else:
-            rotated = torch.cat(pieces, dim=-1)
-        return torch.cat((rotated, turned[..., self.width :]), dim=-1).to(heads.dtype)
+            pieces = [torch.stack(pieces, dim=-1).flatten(-2)]
+        if self.width < heads.shape[-1]:
+            pieces.append(turned[..., self.width :])
+        return torch.cat(pieces, dim=-1).to(heads.dtype)
 
     def _pairs(self, heads: Tensor) -> tuple[Tensor, Tensor]:
         if self.layout == "interleaved":
