@@ -9,4 +9,7 @@ batches.py     (seed, step) -> one batch
 train.py       the loop: a time budget, checkpoints, a log
 export.py      a folder that transformers loads
 evaluate.py    the figures of the model card
+
+Beside it: plain.py writes the texts as plain files for `weir eval`, and lines.py trains a model for
+`weir eval lines` that is not shipped.
 """
