@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 
@@ -16,49 +18,107 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 MEGABYTE = 1e6
+POINTS_ACROSS = 250
+# A text is named where its name has room, and its beginning marked wherever it is.
+NAMED_SHARE = 0.06
+
+
+class Point(NamedTuple):
+    """The mean loss of some tokens, the last of which is number `num_tokens`, and memory then."""
+
+    num_tokens: int
+    loss: float
+    kv_bytes: int
+    resident_bytes: int
 
 
 def draw(readings: Sequence[Reading], window_size: int, path: Path) -> None:
-    """Two panels over the tokens read: perplexity, and bytes of the session and of the process.
+    """Perplexity above, bytes of the session and of the process below, over the tokens read.
 
-    A cross ends the curve of a policy, with the reason. The file's ending says its format.
+    A cross ends the curve of a policy. Where one has ended early there is a column for the time
+    until then, beside the one for the whole. The file's ending says its format.
     """
-    figure, (upper, lower) = plt.subplots(
-        2, 1, figsize=(9, 7), sharex=True, layout="constrained", height_ratios=(3, 2)
+    spans = _spans(readings)
+    figure, grid = plt.subplots(
+        2,
+        len(spans),
+        figsize=(6 + 3 * len(spans), 7),
+        sharex="col",
+        sharey="row",
+        layout="constrained",
+        squeeze=False,
+        width_ratios=range(1, len(spans) + 1),
+        height_ratios=(3, 2),
     )
-    for number, reading in enumerate(readings):
-        _draw_perplexity(upper, reading, f"C{number}")
-        _draw_memory(lower, reading, f"C{number}")
-    for axes in (upper, lower):
-        axes.axvline(window_size, color="grey", linestyle=":", linewidth=0.9)
-        axes.set(xscale="log", yscale="log")
-        axes.grid(alpha=0.25)
-    upper.set_ylabel("perplexity")
-    upper.legend(title=f"dotted line: the window of {window_size:,} is full", fontsize="small")
-    lower.set(xlabel="tokens read", ylabel="MB")
-    lower.legend(fontsize="small", ncols=2)
-    figure.savefig(path, dpi=110)
+    for span, (upper, lower) in zip(spans, grid.T, strict=True):
+        _draw_column(readings, span, upper, lower)
+        for axes in (upper, lower):
+            axes.axvline(window_size, color="grey", linestyle=":", linewidth=0.9)
+        _name_texts(upper, max(readings, key=lambda reading: reading.num_tokens), span)
+    grid[0, 0].set(ylabel="perplexity")
+    grid[1, 0].set(ylabel="MB")
+    figure.legend(
+        *grid[0, -1].get_legend_handles_labels(),
+        loc="outside upper center",
+        title=f"Dotted: the window of {window_size:,} is full. Memory: keys and values; broken "
+        "lines: the whole process.",
+        fontsize="small",
+    )
+    figure.savefig(path, dpi=100)
     plt.close(figure)
 
 
-def _draw_perplexity(axes: Axes, reading: Reading, color: str) -> None:
-    buckets = _whole(reading.buckets)
-    tokens = [bucket.num_tokens for bucket in buckets]
-    values = [math.exp(bucket.loss) for bucket in buckets]
-    label = f"{reading.policy}: {reading.num_tokens:,} tokens ({reading.ended})"
-    axes.plot(tokens, values, color=color, linewidth=1.0, label=label)
-    axes.plot(tokens[-1:], values[-1:], color=color, marker="x", markersize=8)
+def _spans(readings: Sequence[Reading]) -> list[float]:
+    """Tokens across each column."""
+    ends = [reading.num_tokens for reading in readings]
+    early = [1.25 * min(ends)] if 2 * min(ends) < max(ends) else []
+    return [*early, 1.02 * max(ends)]
 
 
-def _draw_memory(axes: Axes, reading: Reading, color: str) -> None:
-    tokens = [bucket.num_tokens for bucket in reading.buckets]
-    session = [bucket.kv_bytes / MEGABYTE for bucket in reading.buckets]
-    process = [bucket.resident_bytes / MEGABYTE for bucket in reading.buckets]
-    axes.plot(tokens, process, color=color, linestyle="--", label=f"{reading.policy}: process")
-    axes.plot(tokens, session, color=color, label=f"{reading.policy}: keys and values")
+def _draw_column(readings: Sequence[Reading], span: float, upper: Axes, lower: Axes) -> None:
+    for number, reading in enumerate(readings):
+        points, color = list(_points(reading.buckets, span)), f"C{number}"
+        tokens = [point.num_tokens for point in points]
+        perplexity = [math.exp(point.loss) for point in points]
+        label = f"{reading.policy}: {reading.num_tokens:,} tokens ({reading.ended})"
+        upper.plot(tokens, perplexity, color=color, linewidth=1.1, label=label)
+        if reading.num_tokens <= span:
+            upper.plot(tokens[-1:], perplexity[-1:], color=color, marker="x", markersize=8)
+        lower.plot(tokens, [point.kv_bytes / MEGABYTE for point in points], color=color)
+        process = [point.resident_bytes / MEGABYTE for point in points]
+        lower.plot(tokens, process, color=color, linestyle="--", linewidth=1.1)
+    for axes in (upper, lower):
+        axes.set(xlim=(0, span), yscale="log")
+        axes.grid(alpha=0.25)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.locator_params(axis="x", nbins=4)
+    lower.set(xlabel="tokens read")
 
 
-def _whole(buckets: Sequence[Bucket]) -> Sequence[Bucket]:
-    """Without a last one that was cut short, whose mean would be a few tokens' noise."""
-    is_short = len(buckets) > 1 and 2 * buckets[-1].count < buckets[-2].count
-    return buckets[:-1] if is_short else buckets
+def _points(buckets: Sequence[Bucket], span: float) -> Iterator[Point]:
+    """Buckets in a row make one point as soon as they are wide enough to be seen.
+
+    What is left at the end is too few tokens for a mean and is dropped, unless it is all there is.
+    """
+    nats, count, is_first = 0.0, 0, True
+    for bucket in buckets:
+        if bucket.num_tokens - bucket.count > span:
+            return
+        nats += bucket.loss * bucket.count
+        count += bucket.count
+        if count >= span / POINTS_ACROSS or (is_first and bucket is buckets[-1]):
+            yield Point(bucket.num_tokens, nats / count, bucket.kv_bytes, bucket.resident_bytes)
+            nats, count, is_first = 0.0, 0, False
+
+
+def _name_texts(axes: Axes, reading: Reading, span: float) -> None:
+    """Where each file begins: texts differ more than tokens of one text do."""
+    begins = [0, *accumulate(mean.count for mean in reading.by_path.values())]
+    if sum(begin < span for begin in begins[:-1]) < 2:
+        return
+    for path, begin, end in zip(reading.by_path, begins, begins[1:], strict=False):
+        axes.axvline(begin, color="black", linewidth=0.6, alpha=0.4)
+        if min(end, span) - begin > NAMED_SHARE * span:
+            at = (begin + 0.005 * span, 0.98)
+            transform = axes.get_xaxis_transform()
+            axes.text(*at, path.stem, transform=transform, fontsize=7, rotation=90, va="top")
