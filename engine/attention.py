@@ -23,54 +23,34 @@ class StepAttention:
         self._store = store
         self._blocks = blocks
         self._rotaries = rotaries
+        turns = torch.cat([block.turns for block in blocks])
+        self._turns = turns.to(blocks[0].device) if turns.any() else None
+        self._angles: dict[Rotary, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, call: LayerCall, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         keys, values = self._store.keys[call.layer], self._store.values[call.layer]
         new_keys, new_values = self._store.format.encode(key), self._store.format.encode(value)
+        turned = self._turned_back(call.layer, query)
         answers = []
         for block in self._blocks:
             _write(block.writes_before, keys, new_keys)
             _write(block.writes_before, values, new_values)
-            queries = _queries_of(block, query, num_kv_heads=key.shape[0])
-            scores = self._scores(call, block, queries, _pieces(block, keys, new_keys))
+            pieces = _pieces(block, keys, new_keys)
+            scores = _scores(call, block, query, turned, pieces)
             weights = _weigh(call, block, scores)
             answers.append(_mix(weights, _pieces(block, values, new_values), query.dtype))
             _write(block.writes_after, keys, new_keys)
             _write(block.writes_after, values, new_values)
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
-    def _scores(
-        self, call: LayerCall, block: Block, queries: Tensor, pieces: Sequence[Kept]
-    ) -> Tensor:
-        """(B, KV, G, C, T) float32, or float64: the pieces' scores side by side."""
-        flat = queries.flatten(2, 3).flatten(0, 1)
-        scores = flat.new_empty(*flat.shape[:2], sum(map(len, pieces)))
-        for part, keys in _shares(scores, pieces):
-            _score(flat, keys, call.scaling, part)
-        self._rescore_sinks(call, block, queries, scores)
-        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        for part, keys in _shares(scores, pieces):
-            if keys.peaks is not None:
-                part.mul_(keys.peaks.unsqueeze(1))
-        return scores.view(*queries.shape[:-1], -1)
-
-    def _rescore_sinks(
-        self, call: LayerCall, block: Block, queries: Tensor, scores: Tensor
-    ) -> None:
-        """Score the sinks with queries that are turned back to where the window ends."""
-        rotary = self._rotaries[call.layer]
-        if block.turns is None or rotary.width == 0:
-            return
-        turned = rotary.turn(queries, *block.angles(rotary, block.turns))
-        sinks = slice(0, block.num_sink_slots)
-        keys = self._store.keys[call.layer][block.rows, :, sinks].flatten(0, 1)
-        before = scores[..., sinks]
-        again = before if block.is_sink is None else torch.empty_like(before)
-        _score(turned.flatten(2, 3).flatten(0, 1), keys, call.scaling, again)
-        if block.is_sink is not None:
-            num_kv_heads = queries.shape[1]
-            is_sink = block.is_sink.repeat_interleave(num_kv_heads, dim=0).unsqueeze(1)
-            before.copy_(torch.where(is_sink, again, before))
+    def _turned_back(self, layer: int, query: Tensor) -> Tensor | None:
+        """The queries (H, N, D) as they look at the sinks; None if that is how they are."""
+        rotary = self._rotaries[layer]
+        if self._turns is None or rotary.width == 0:
+            return None
+        if rotary not in self._angles:
+            self._angles[rotary] = rotary.angles(-self._turns)
+        return rotary.turn(query, *self._angles[rotary])
 
 
 def _write(writes: Writes | None, store: Kept, fresh: Kept) -> None:
@@ -79,10 +59,11 @@ def _write(writes: Writes | None, store: Kept, fresh: Kept) -> None:
 
 
 def _queries_of(block: Block, query: Tensor, num_kv_heads: int) -> Tensor:
-    """(H, N, D) -> (B, KV, G, C, D), a view."""
+    """(H, N, D) -> (P, M, D)."""
     num_heads, _, head_dim = query.shape
     shape = (num_kv_heads, num_heads // num_kv_heads, block.num_sessions, block.num_tokens)
-    return query[:, block.tokens].view(*shape, head_dim).permute(2, 0, 1, 3, 4)
+    by_session = query[:, block.tokens].view(*shape, head_dim).permute(2, 0, 1, 3, 4)
+    return by_session.flatten(2, 3).flatten(0, 1)
 
 
 def _pieces(block: Block, store: Kept, fresh: Kept) -> list[Kept]:
@@ -95,6 +76,40 @@ def _pieces(block: Block, store: Kept, fresh: Kept) -> list[Kept]:
     return pieces
 
 
+def _scores(
+    call: LayerCall, block: Block, query: Tensor, turned: Tensor | None, pieces: Sequence[Kept]
+) -> Tensor:
+    """(B, KV, G, C, T) float32, or float64: the pieces' scores side by side."""
+    num_kv_heads = len(pieces[0].codes) // block.num_sessions
+    queries = _queries_of(block, query, num_kv_heads)
+    scores = queries.new_empty(*queries.shape[:2], sum(map(len, pieces)))
+    for part, keys in _shares(scores, pieces):
+        _score(queries, keys, call.scaling, part)
+    if turned is not None and block.num_sink_slots:
+        _rescore_sinks(call, block, _queries_of(block, turned, num_kv_heads), pieces[0], scores)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    peaks = [keys.peaks for keys in pieces if keys.peaks is not None]
+    if peaks:
+        scores.mul_(torch.cat(peaks, dim=-1).unsqueeze(1))
+    return scores.view(block.num_sessions, num_kv_heads, -1, block.num_tokens, scores.shape[-1])
+
+
+def _rescore_sinks(
+    call: LayerCall, block: Block, turned: Tensor, held: Kept, scores: Tensor
+) -> None:
+    """Score the sinks with queries that are turned back to where the window ends."""
+    keys = held[:, : block.num_sink_slots]
+    before = scores[..., : block.num_sink_slots]
+    if block.is_sink is None:
+        _score(turned, keys, call.scaling, before)
+        return
+    again = torch.empty_like(before)
+    _score(turned, keys, call.scaling, again)
+    num_kv_heads = len(turned) // block.num_sessions
+    is_sink = block.is_sink.repeat_interleave(num_kv_heads, dim=0).unsqueeze(1)
+    before.copy_(torch.where(is_sink, again, before))
+
+
 def _shares(whole: Tensor, pieces: Sequence[Kept]) -> Iterator[tuple[Tensor, Kept]]:
     """The part of (..., T) that each piece has."""
     if len(pieces) == 1:
@@ -103,10 +118,10 @@ def _shares(whole: Tensor, pieces: Sequence[Kept]) -> Iterator[tuple[Tensor, Kep
     yield from zip(torch.split(whole, [*map(len, pieces)], dim=-1), pieces, strict=True)
 
 
-def _score(flat: Tensor, keys: Kept, scaling: float, scores: Tensor) -> None:
+def _score(queries: Tensor, keys: Kept, scaling: float, scores: Tensor) -> None:
     """Into `scores` (P, M, T), in units of the keys' peaks: each of (P, M, D) with each key."""
-    codes = keys.codes.to(flat.dtype).transpose(1, 2)
-    scores.baddbmm_(flat, codes, beta=0, alpha=scaling * keys.unit)
+    codes = keys.codes.to(queries.dtype).transpose(1, 2)
+    scores.baddbmm_(queries, codes, beta=0, alpha=scaling * keys.unit)
 
 
 def _weigh(call: LayerCall, block: Block, scores: Tensor) -> Tensor:

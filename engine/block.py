@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.rotary import Rotary
 from engine.session import Session
 from engine.window import Window
 
@@ -49,7 +48,6 @@ class Block:
         self.num_tokens = num_tokens
         self.device = device
         self._masks: dict[int | None, Tensor | None] = {}
-        self._angles: dict[Rotary, tuple[Tensor, Tensor]] = {}
 
     @property
     def num_sessions(self) -> int:
@@ -126,20 +124,13 @@ class Block:
         slots = torch.arange(self.num_sink_slots, device=self.device)
         return slots < torch.tensor(counts, device=self.device).unsqueeze(1)
 
-    @cached_property
-    def turns(self) -> Tensor | None:
-        """(B, C): how far each query is turned back to look at the sinks; None = nobody is."""
+    @property
+    def turns(self) -> Tensor:
+        """(B * C,) int64, on the CPU: how far each query is turned back to look at the sinks."""
         if self.num_sink_slots == 0:
-            return None
+            return torch.zeros(self.num_sessions * self.num_tokens, dtype=torch.int64)
         bases = torch.tensor([session.base for session in self.sessions]).view(-1, 1, 1)
-        turns = (self._queries - bases - self._places).squeeze(2)
-        return turns.to(self.device) if turns.any() else None
-
-    def angles(self, rotary: Rotary, turns: Tensor) -> tuple[Tensor, Tensor]:
-        """Cosines and sines for turning queries back by `turns`: (B, 1, 1, C, width / 2) each."""
-        if rotary not in self._angles:
-            self._angles[rotary] = rotary.angles(-turns[:, None, None])
-        return self._angles[rotary]
+        return (self._queries - bases - self._places).flatten()
 
     def mask(self, sliding_window: int | None) -> Tensor | None:
         """(B, C, T) float32 to add to the scores: 0 = visible, -inf = not; None = all visible."""
