@@ -32,7 +32,7 @@ from engine.plan import StepPlan, lay_out
 from engine.probe import probe_layers
 from engine.scheduler import Segment
 from engine.selfcheck import check_against_own_attention
-from engine.weights import quantise, weight_tensors
+from engine.weights import num_bytes, quantise, weight_tensors
 from engine.window import Window
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -91,6 +91,11 @@ class StreamingModel:
         """Arrange the weights for speed. After that no one can read them: `fingerprint` has."""
         _ = self.fingerprint
         pack_linears(self.hf)
+
+    @property
+    def weight_bytes(self) -> int:
+        """What the weights take, as they are arranged now."""
+        return num_bytes(self.hf)
 
     @property
     def eos_ids(self) -> frozenset[int]:

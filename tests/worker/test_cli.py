@@ -494,6 +494,17 @@ def test_eval_asks_for_lines_by_distance(weir: Weir) -> None:
     assert near["stream"]["num_asked"] == far["stream"]["num_asked"] == 2
 
 
+def test_eval_compares_number_formats(weir: Weir, tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("The river rose, and the gate at the weir stuck again. " * 40)
+    options = ["--text", str(text), "--max-tokens", "300", "--rounds", "1", "--num-recent", "60"]
+    code, out, _ = weir("eval", "formats", *options)
+    assert code == 0
+    formats = json.loads(out.splitlines()[-1])["formats"]
+    assert formats["KV int8"]["bytes_per_row"] < formats["bfloat16"]["bytes_per_row"]
+    assert abs(formats["KV int8"]["change_of_perplexity"]) < 0.01
+
+
 def test_eval_counts_perplexity_by_sinks(weir: Weir, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("The river rose, and the gate at the weir stuck again. " * 40)

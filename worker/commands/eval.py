@@ -12,6 +12,7 @@ from worker.cli import MISUSED, run_command
 from worker.options import OneLineParser
 
 MEASURES = {
+    "formats": "compare number formats: bytes, speed and perplexity of one model in each",
     "lines": "ask an endless record for its lines, by distance from them",
     "perplexity": "read a text past the window in several ways and compare them",
     "sinks": "perplexity by number of sinks",

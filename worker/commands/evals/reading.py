@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from engine.evals.texts import Texts
 
 
-def add_reading_options(parser: argparse.ArgumentParser) -> None:
+def add_reading_options(
+    parser: argparse.ArgumentParser, *, settings: Iterable[str] = ("model", "dtype", "device")
+) -> None:
     parser.add_argument(
         "--text",
         type=Path,
@@ -32,7 +35,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         metavar="TOKENS",
         help="read this many of the text's tokens (default: %(default)s)",
     )
-    add_settings(parser, ["model", "dtype", "device"])
+    add_settings(parser, settings)
 
 
 def texts_from(arguments: argparse.Namespace) -> Texts:

@@ -1,0 +1,91 @@
+"""The one table: each format's bytes are its engine's, its perplexity that of the definition."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from engine.config import EngineConfig
+from engine.errors import ConfigError
+from engine.evals.formats import FORMATS, Figures, Trial, run
+from engine.evals.formats_report import change, print_formats
+from engine.evals.texts import Texts
+from engine.model import load
+from engine.stream import LoneStream
+from engine.text import Tokenizer
+from engine.window import Window
+
+TEXT = "The gauge by the bridge was read at six, and again at seven.\n" * 6
+
+
+@pytest.fixture
+def trial(model_directory: Path, tmp_path: Path) -> Trial:
+    text = tmp_path / "text.txt"
+    text.write_text(TEXT)
+    few = {"max_tokens": 300, "rounds": 1, "fed_per_turn": 20, "decoded_per_turn": 3}
+    return Trial(str(model_directory), "cpu", Texts((text,)), num_sinks=2, num_recent=14, **few)
+
+
+@pytest.fixture
+def results(trial: Trial) -> dict[str, Figures]:
+    return run(trial)
+
+
+def test_perplexity_is_that_of_a_stream_in_the_same_formats(
+    trial: Trial, results: dict[str, Figures]
+) -> None:
+    tokenizer = Tokenizer.load(trial.model)
+    token_ids = [tokenizer.hf.bos_token_id, *tokenizer.encode(TEXT)][:300]
+    for name in ("float32", "KV int8", "weights int4"):
+        model = load(EngineConfig(trial.model, **FORMATS[name]))  # type: ignore[arg-type]
+        stream = LoneStream(model, Window(2, 14))
+        logits = torch.cat([stream.feed(token_ids[:256]), stream.feed(token_ids[256:-1])])
+        expected = cross_entropy(logits, torch.tensor(token_ids[1:])).item()
+        assert math.isclose(results[name].loss, expected, abs_tol=1e-5)
+        assert results[name].num_tokens == 299
+
+
+def test_bytes_are_exact(results: dict[str, Figures]) -> None:
+    # layers x (key + value) x KV heads x bytes x slots
+    def row(bytes_of_a_vector: int) -> int:
+        return 2 * 2 * 2 * bytes_of_a_vector * 16
+
+    rows = {name: figures.bytes_per_row for name, figures in results.items()}
+    assert rows["float32"] == rows["weights int8"] == rows["weights int4"] == row(8 * 4)
+    assert rows["bfloat16"] == rows["KV bfloat16"] == rows["KV float16"] == row(8 * 2)
+    assert rows["KV int8"] == rows["KV, weights int8"] == rows["bfloat16, both int8"] == row(8 + 4)
+    weights = {name: figures.weight_bytes for name, figures in results.items()}
+    assert weights["bfloat16"] == weights["float32"] // 2
+    assert weights["KV int8"] == weights["KV bfloat16"] == weights["float32"]
+    assert max(weights["weights int8"], weights["weights int4"]) < weights["float32"]
+    both = results["KV, weights int8"]
+    assert both.bytes_of(16) == weights["weights int8"] + 16 * row(8 + 4)
+
+
+def test_everything_is_printed_and_the_last_line_is_json(
+    trial: Trial, results: dict[str, Figures], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_formats(results, trial)
+    printed = capsys.readouterr().out
+    summary = json.loads(printed.splitlines()[-1])
+    assert list(summary["formats"]) == list(FORMATS)
+    for name, figures in results.items():
+        assert f"{figures.perplexity:,.3f}" in printed
+        assert figures.fed_per_second > 0
+        assert figures.decoded_per_second > 0
+        found = summary["formats"][name]
+        assert found["bytes_of_16_streams"] == figures.bytes_of(16)
+        assert found["change_of_perplexity"] == round(change(figures, results), 5)
+    assert summary["formats"]["float32"]["change_of_perplexity"] == 0
+
+
+def test_text_that_is_not_there_is_said_before_anything_is_loaded() -> None:
+    with pytest.raises(ConfigError, match="text='/no/such/file'"):
+        run(Trial("/no/such/model", "cpu", Texts((Path("/no/such/file"),))))
+    with pytest.raises(ConfigError, match="max_tokens=1"):
+        Trial("bundled", "cpu", Texts(()), max_tokens=1)

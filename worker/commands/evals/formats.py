@@ -1,0 +1,48 @@
+"""Number formats side by side: bytes, tokens a second and perplexity of one model in each.
+
+The models are all in memory and take turns; the last line that is printed is a JSON object. int8
+and int4 weights need torchao: pip install 'weir[quantized]'.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+from worker.commands.evals.reading import add_reading_options, texts_from
+from worker.options import settings_from
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (__doc__ or "").partition("\n\n")[2]
+    add_reading_options(parser, settings=["model", "device"])
+    parser.add_argument(
+        "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        choices=range(1, 1000),
+        default=5,
+        metavar="N",
+        help="turns of each format for the speeds (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_from(arguments)
+    formats = import_module("engine.evals.formats")  # late: `--help` needs no torch
+    trial = formats.Trial(
+        settings.model,
+        settings.device,
+        texts_from(arguments),
+        max_tokens=arguments.max_tokens,
+        num_sinks=arguments.num_sinks,
+        num_recent=arguments.num_recent,
+        rounds=arguments.rounds,
+    )
+    import_module("engine.evals.formats_report").print_formats(formats.run(trial), trial)
+    return 0
