@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from rich.console import Console
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from engine.model import BUNDLED
 from worker.checkpoint import Checkpoint
 from worker.cli import COMMANDS, main
 from worker.commands.eval import MEASURES
@@ -495,14 +497,19 @@ def test_eval_asks_for_lines_by_distance(weir: Weir) -> None:
 
 
 def test_eval_compares_number_formats(weir: Weir, tmp_path: Path) -> None:
-    text = tmp_path / "text"
+    model, text = tmp_path / "model", tmp_path / "text"
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 4096}
+    LlamaForCausalLM(LlamaConfig(**sizes, **heads)).save_pretrained(model)
+    AutoTokenizer.from_pretrained(BUNDLED).save_pretrained(model)
     text.write_text("The river rose, and the gate at the weir stuck again. " * 40)
-    options = ["--text", str(text), "--max-tokens", "300", "--rounds", "1", "--num-recent", "60"]
-    code, out, _ = weir("eval", "formats", *options)
+    options = ["--model", str(model), "--text", str(text), "--max-tokens", "300", "--rounds", "1"]
+    code, out, _ = weir("eval", "formats", *options, "--num-recent", "60")
     assert code == 0
     formats = json.loads(out.splitlines()[-1])["formats"]
-    assert formats["KV int8"]["bytes_per_row"] < formats["bfloat16"]["bytes_per_row"]
-    assert abs(formats["KV int8"]["change_of_perplexity"]) < 0.01
+    # layers x (key + value) x KV heads x slots x (numbers + a float)
+    assert formats["KV int8"]["bytes_per_row"] == 2 * 2 * 2 * 64 * (8 + 4)
+    assert formats["KV int8"]["num_tokens"] == 299
 
 
 def test_eval_counts_perplexity_by_sinks(weir: Weir, tmp_path: Path) -> None:
