@@ -16,9 +16,9 @@ from engine.evals.report import console_of_reports
 
 STREAMS = 16
 HEADINGS = (
-    "weights, MB",
-    "a stream, KB",
-    f"{STREAMS} streams, MB",
+    "weights MB",
+    "stream KB",
+    f"{STREAMS} streams MB",
     "fed/s",
     "decoded/s",
     "perplexity",
