@@ -129,6 +129,9 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["eval", "lines", "--distances", "near"], "--distances=near: must be whole numbers"),
         (["eval", "beauty"], "invalid choice: 'beauty'"),
         (["eval", "perplexity", "--text", "no-such-file"], "text='no-such-file' needs to be"),
+        (["eval", "perplexity", "--text", "a", "--png", "no/a.png"], "there is no folder no"),
+        (["eval", "perplexity", "--text", "a", "--log", "no/a"], "there is no folder no"),
+        (["eval", "perplexity", "--text", "a", "--png", "a.gif"], "must end with .png"),
     ],
 )
 def test_a_wrong_word_gets_one_line_that_names_it(weir: Weir, words: list[str], says: str) -> None:

@@ -67,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """INTERRUPTED if Ctrl-C came; what had been read is printed and drawn all the same."""
     settings = settings_from(arguments)
+    _require_folders(arguments)
     perplexity = import_module("engine.evals.perplexity")  # late: `--help` needs no torch
     comparison = perplexity.Comparison(
         engine.EngineConfig(
@@ -90,6 +91,15 @@ def run(arguments: argparse.Namespace) -> int:
             is_stopped=lambda: interrupts.came,
         )
     return INTERRUPTED if interrupts.came else 0
+
+
+def _require_folders(arguments: argparse.Namespace) -> None:
+    """Said now: the picture is drawn when hours may have been spent."""
+    for option, path in (("--png", arguments.png), ("--log", arguments.log)):
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{option}={path}: there is no folder {path.parent}")
+    if arguments.png.suffix != ".png":
+        raise UsageError(f"--png={arguments.png}: the name must end with .png")
 
 
 def _policies(names: str, max_tokens: int) -> dict[str, int]:
