@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.generation import Constraint as Constraint
     from engine.generation import GenerateRequest as GenerateRequest
     from engine.session import Session as Session
+    from engine.stats import Loss as Loss
     from engine.stats import MemoryReport as MemoryReport
     from engine.stats import StepReport as StepReport
     from engine.text import ChatParts as ChatParts
@@ -42,6 +43,7 @@ _HOMES = {
     "Constraint": "engine.generation",
     "GenerateRequest": "engine.generation",
     "Session": "engine.session",
+    "Loss": "engine.stats",
     "MemoryReport": "engine.stats",
     "StepReport": "engine.stats",
     "ChatParts": "engine.text",

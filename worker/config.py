@@ -184,10 +184,19 @@ class Settings(BaseSettings):
     num_rows: int = Field(
         default=48,
         ge=2,
-        description="rows of window memory, reserved at the start; one per open session",
+        description="rows of window memory, reserved at the start: sessions computed at a time",
     )
-    max_streams: int | None = Field(
-        default=None, ge=1, description="streams of one worker; unset: two thirds of the rows"
+    max_streams: int = Field(
+        default=1000,
+        ge=1,
+        description="streams of one worker; those that are idle are parked, and need no row",
+    )
+    park_host_bytes: int = Field(
+        default=2**30, ge=0, description="host memory for parked sessions; beyond it, to disk"
+    )
+    park_dir: Path = Field(
+        default=Path(".cache/parked"),
+        description="where parked sessions are kept on disk; workers may share it",
     )
     max_chunk: int = Field(default=256, ge=1, description="tokens of one stream in one step")
     max_step_tokens: Annotated[int, AfterValidator(_step_tokens)] = Field(
@@ -279,12 +288,6 @@ class Settings(BaseSettings):
     @property
     def entry_limits(self) -> EntryLimits:
         return EntryLimits(max_bytes=self.max_entry_bytes)
-
-    @property
-    def num_streams(self) -> int:
-        """Streams of one worker; the other rows are for summaries and answers in the making."""
-        most = max(1, self.num_rows - 1)
-        return min(self.max_streams or max(1, self.num_rows * 2 // 3), most)
 
     @property
     def broker_url(self) -> str:

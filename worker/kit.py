@@ -12,6 +12,7 @@ from worker.cadence import Cadence
 from worker.config import Settings
 from worker.feed import Line, line_text
 from worker.metrics import Metrics
+from worker.views.draft import Drafts
 from worker.views.instructions import Instructions, instructions_for
 from worker.views.restore import Restorer
 from worker.views.summary import Summariser
@@ -26,6 +27,7 @@ class Kit:
     engine: Engine
     settings: Settings
     metrics: Metrics
+    drafts: Drafts
     instructions: Instructions
     summariser: Summariser
     cadence: Cadence
@@ -45,8 +47,9 @@ class Kit:
         instructions = instructions_for(engine.config.model)
         is_bundled = engine.config.model == "bundled"
         style = settings.summary_style
+        drafts = Drafts(engine)
         summariser = Summariser(
-            engine,
+            drafts,
             instructions,
             max_tokens=settings.summary_max_tokens,
             in_quotes=style == "quotes" or (style == "auto" and is_bundled),
@@ -56,6 +59,7 @@ class Kit:
             engine=engine,
             settings=settings,
             metrics=metrics,
+            drafts=drafts,
             instructions=instructions,
             summariser=summariser,
             cadence=Cadence(
@@ -67,7 +71,7 @@ class Kit:
             restorer=None
             if settings.restore == "off"
             else Restorer(
-                engine,
+                drafts,
                 instructions,
                 languages,
                 clock=clock,
@@ -94,6 +98,10 @@ def engine_config(settings: Settings) -> EngineConfig:
         num_recent=settings.num_recent,
         num_discard=settings.num_discard,
         num_rows=settings.num_rows,
+        # Half as many answers are written at a time as there are rows: see Drafts.
+        num_sessions=settings.max_streams + settings.num_rows,
+        park_dir=settings.park_dir,
+        park_host_bytes=settings.park_host_bytes,
         max_chunk=settings.max_chunk,
         max_step_tokens=settings.max_step_tokens,
         dtype=settings.dtype,

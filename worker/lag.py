@@ -16,7 +16,8 @@ SECONDS_BETWEEN = 2.0
 
 
 class Lag:
-    """Asks Redis about every stream at once, and not more often than every two seconds."""
+    """Asks Redis about all streams that have work at once, and not more often than every two
+    seconds. One that rests was read to its end a moment ago."""
 
     def __init__(self, redis: Redis, metrics: Metrics):
         self._redis = redis
@@ -28,14 +29,15 @@ class Lag:
             return
         self._asked_at = now
         streams = list(streams)
+        busy = [stream for stream in streams if not stream.is_resting]
         pipe = self._redis.pipeline(transaction=False)
-        for stream in streams:
+        for stream in busy:
             pipe.xinfo_stream(stream.name)
         infos = pipe.execute(raise_on_error=False)
-        unread = [_num_unread(info, stream) for info, stream in zip(infos, streams, strict=True)]
+        unread = [_num_unread(info, stream) for info, stream in zip(infos, busy, strict=True)]
         wall = time.time()
         self._metrics.lag(
-            entries=unread, seconds=[stream.inbox.num_seconds_behind(wall) for stream in streams]
+            entries=unread, seconds=[stream.inbox.num_seconds_behind(wall) for stream in busy]
         )
         num_idle = sum(stream.is_quiet for stream in streams)
         self._metrics.streams({"live": len(streams) - num_idle, "idle": num_idle})

@@ -5,6 +5,7 @@ is the epoch in the stream's state: it rises with each takeover and each release
 lease whose epoch is not the stream's may neither renew nor commit. The clock is Redis' own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis import Redis
@@ -51,6 +52,7 @@ class Leases:
     """
 
     def __init__(self, redis: Redis, owner: str, *, lease_seconds: float) -> None:
+        self._redis = redis
         self._owner = owner
         self._lease_ms = max(1, int(lease_seconds * 1000))
         self._acquire = redis.register_script(_ACQUIRE)
@@ -62,10 +64,17 @@ class Leases:
         epoch = self._acquire(keys=_keys(stream), args=[self._owner, self._lease_ms])
         return None if epoch is None else Lease(stream, self._owner, int(epoch))
 
-    def renew(self, lease: Lease) -> bool:
-        """Hold it for another `lease_seconds`; False: it is lost, another has the stream."""
-        args = (lease.owner, self._lease_ms, lease.epoch)
-        return bool(self._renew(keys=_keys(lease.stream), args=args))
+    def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Hold them for another `lease_seconds`, all in one round trip; returns those that are
+        lost: another has the stream."""
+        if not leases:
+            return []
+        with self._redis.pipeline(transaction=False) as pipe:
+            for lease in leases:
+                args = (lease.owner, self._lease_ms, lease.epoch)
+                self._renew(keys=_keys(lease.stream), args=args, client=pipe)
+            held = pipe.execute()
+        return [lease for lease, is_held in zip(leases, held, strict=True) if not is_held]
 
     def release(self, lease: Lease) -> None:
         """Give the stream back at once. A lease that is lost already is left alone."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 OWNED_STATES = ("live", "idle")
 VIEWS = ("summary", "transcript", "prompt")
+# Not imported from the engine: what only sends messages waits for no torch.
+MOVES = ("park", "store", "fetch", "seat")
+LOSSES = ("not_stored", "not_fetched")
 
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _COMMIT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5)
@@ -40,10 +43,11 @@ class Metrics:
         self.registry = registry
         ProcessCollector(registry=registry)
         registry.register(CudaMemory())
-        self._add_memory(registry)
-        self._add_streams(registry, rejections)
-        self._add_steps(registry)
-        self._add_durability(registry)
+        self._add_memory()
+        self._add_parking()
+        self._add_streams(rejections)
+        self._add_steps()
+        self._add_durability()
 
     # ------------------------------------------------------------------ verbs
 
@@ -56,15 +60,24 @@ class Metrics:
         self._heartbeat_age.set_function(age_seconds)
 
     def memory(self, report: MemoryReport) -> None:
-        """The engine's rows and their bytes, which add up to the same total for ever."""
+        """The engine's rows and their bytes, which add up to the same total for ever, and the
+        sessions: each is in a row, in host memory or on disk."""
         in_use, free = report.rows_in_use, report.rows_free
         self._kv_rows.labels("in_use").set(in_use)
         self._kv_rows.labels("free").set(free)
         self._kv_bytes.labels("in_use").set(in_use * report.bytes_per_row)
         self._kv_bytes.labels("free").set(free * report.bytes_per_row)
+        self._sessions.labels("row").set(in_use)
+        self._sessions.labels("host").set(report.parked_in_host)
+        self._sessions.labels("disk").set(report.parked_on_disk)
+        self._parked_bytes.labels("host").set(report.host_bytes)
+        self._parked_bytes.labels("disk").set(report.disk_bytes)
 
     def step(self, report: StepReport) -> None:
-        """One engine step that had work to do; an empty step is not counted."""
+        """One engine step that had work to do; of an empty one only its moves are counted."""
+        for move, moved in report.moves.items():
+            self._moves.labels(move).inc(moved.num_sessions)
+            self._move_seconds.labels(move).inc(moved.seconds)
         if report.num_sessions == 0:
             return
         self._step_seconds.observe(report.seconds)
@@ -136,6 +149,10 @@ class Metrics:
         self._snapshot_seconds.observe(seconds)
         self._snapshot_bytes.inc(num_bytes)
 
+    def session_lost(self, reason: str) -> None:
+        """A parked session could not be kept, or not be read again; `reason` is one of `LOSSES`."""
+        self._sessions_lost.labels(reason).inc()
+
     def engine_failed(self) -> None:
         """A step raised what no retry mends; the process ends after it."""
         self._engine_failures.inc()
@@ -146,120 +163,128 @@ class Metrics:
 
     # ------------------------------------------------------------------ names
 
-    def _add_memory(self, registry: CollectorRegistry) -> None:
-        self._engine = Info("weir_engine", "What the engine runs.", registry=registry)
-        self._kv_bytes = Gauge(
-            "weir_kv_cache_bytes", "Bytes of the KV rows.", ["state"], registry=registry
-        )
-        self._kv_rows = Gauge(
-            "weir_kv_cache_rows", "KV rows, one per session.", ["state"], registry=registry
-        )
-        resident = Gauge(
-            "weir_resident_memory_bytes", "Memory of this process in RAM.", registry=registry
-        )
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(name, what, labels, registry=self.registry)
+
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(name, what, labels, registry=self.registry)
+
+    def _histogram(self, name: str, what: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(name, what, labels, buckets=buckets, registry=self.registry)
+
+    def _add_memory(self) -> None:
+        self._engine = Info("weir_engine", "What the engine runs.", registry=self.registry)
+        self._kv_bytes = self._gauge("weir_kv_cache_bytes", "Bytes of the KV rows.", "state")
+        self._kv_rows = self._gauge("weir_kv_cache_rows", "KV rows by state.", "state")
+        resident = self._gauge("weir_resident_memory_bytes", "Memory of this process in RAM.")
         process = psutil.Process()
         resident.set_function(lambda: float(process.memory_info().rss))
-        self._heartbeat_age = Gauge(
-            "weir_engine_heartbeat_age_seconds",
-            "Since the engine thread last went round.",
-            registry=registry,
+        self._heartbeat_age = self._gauge(
+            "weir_engine_heartbeat_age_seconds", "Since the engine thread last went round."
         )
 
-    def _add_streams(self, registry: CollectorRegistry, rejections: Sequence[str]) -> None:
-        self._streams = Gauge("weir_streams", "Streams by state.", ["state"], registry=registry)
-        self._streams_closed = Counter(
-            "weir_streams_closed", "Streams that reached their end.", registry=registry
+    def _add_parking(self) -> None:
+        self._sessions = self._gauge("weir_sessions", "Open sessions by place.", "place")
+        self._parked_bytes = self._gauge(
+            "weir_parked_bytes", "Bytes of parked sessions by place.", "place"
         )
-        self._entries_read = Counter("weir_entries_read", "Entries taken in.", registry=registry)
-        self._entries_rejected = Counter(
-            "weir_entries_rejected", "Entries refused, by reason.", ["reason"], registry=registry
+        self._moves = self._counter(
+            "weir_parking_moves", "Sessions moved between row, host memory and disk.", "move"
+        )
+        self._move_seconds = self._counter(
+            "weir_parking_seconds", "Time that these moves took.", "move"
+        )
+        self._sessions_lost = self._counter(
+            "weir_sessions_lost", "Parked sessions that must be rebuilt.", "reason"
+        )
+        for move in MOVES:
+            self._moves.labels(move)
+            self._move_seconds.labels(move)
+        for reason in LOSSES:
+            self._sessions_lost.labels(reason)
+
+    def _add_streams(self, rejections: Sequence[str]) -> None:
+        self._streams = self._gauge("weir_streams", "Streams by state.", "state")
+        self._streams_closed = self._counter(
+            "weir_streams_closed", "Streams that reached their end."
+        )
+        self._entries_read = self._counter("weir_entries_read", "Entries taken in.")
+        self._entries_rejected = self._counter(
+            "weir_entries_rejected", "Entries refused, by reason.", "reason"
         )
         for kind in rejections:
             self._entries_rejected.labels(kind)
-        self._lag_entries = Gauge(
-            "weir_lag_entries", "Unread entries, all owned streams together.", registry=registry
+        self._lag_entries = self._gauge(
+            "weir_lag_entries", "Unread entries, all owned streams together."
         )
-        self._lag_entries_max = Gauge(
-            "weir_lag_entries_max",
-            "Unread entries, the worst stream.",
-            registry=registry,
+        self._lag_entries_max = self._gauge(
+            "weir_lag_entries_max", "Unread entries, the worst stream."
         )
-        self._lag_seconds = Gauge(
-            "weir_lag_seconds", "Age of unread entries, summed over streams.", registry=registry
+        self._lag_seconds = self._gauge(
+            "weir_lag_seconds", "Age of unread entries, summed over streams."
         )
-        self._lag_seconds_max = Gauge(
-            "weir_lag_seconds_max", "Age of unread entries, the worst stream.", registry=registry
+        self._lag_seconds_max = self._gauge(
+            "weir_lag_seconds_max", "Age of unread entries, the worst stream."
         )
         self.streams({})
         self.unowned(0)
 
-    def _add_steps(self, registry: CollectorRegistry) -> None:
-        self._tokens_in = Counter("weir_tokens_in", "Tokens of streams fed.", registry=registry)
-        self._tokens_generated = Counter(
-            "weir_tokens_generated", "Tokens decoded for views.", registry=registry
+    def _add_steps(self) -> None:
+        self._tokens_in = self._counter("weir_tokens_in", "Tokens of streams fed.")
+        self._tokens_generated = self._counter("weir_tokens_generated", "Tokens decoded for views.")
+        self._tokens_slid_out = self._counter(
+            "weir_tokens_slid_out", "Tokens that left a stream's window."
         )
-        self._tokens_slid_out = Counter(
-            "weir_tokens_slid_out", "Tokens that left a stream's window.", registry=registry
-        )
-        self._step_seconds = Histogram(
+        self._step_seconds = self._histogram(
             "weir_step_duration_seconds",
             "One forward pass of every session with work.",
-            buckets=_STEP_SECONDS,
-            registry=registry,
+            _STEP_SECONDS,
         )
-        self._step_sessions = Histogram(
-            "weir_step_sessions", "Sessions in a step.", buckets=_POWERS_OF_TWO, registry=registry
+        self._step_sessions = self._histogram(
+            "weir_step_sessions", "Sessions in a step.", _POWERS_OF_TWO
         )
-        self._step_tokens = Histogram(
-            "weir_step_tokens", "Tokens in a step.", buckets=_POWERS_OF_TWO, registry=registry
-        )
-        self._summaries = Counter("weir_summaries", "Summaries written.", registry=registry)
-        self._view_seconds = Histogram(
+        self._step_tokens = self._histogram("weir_step_tokens", "Tokens in a step.", _POWERS_OF_TWO)
+        self._summaries = self._counter("weir_summaries", "Summaries written.")
+        self._view_seconds = self._histogram(
             "weir_view_duration_seconds",
             "From a view's request to its last token.",
-            ["view"],
-            buckets=_VIEW_SECONDS,
-            registry=registry,
+            _VIEW_SECONDS,
+            "view",
         )
         for view in VIEWS:
             self._view_seconds.labels(view)
 
-    def _add_durability(self, registry: CollectorRegistry) -> None:
-        self._commit_seconds = Histogram(
+    def _add_durability(self) -> None:
+        self._commit_seconds = self._histogram(
             "weir_commit_duration_seconds",
             "Outputs and checkpoint, one script call.",
-            buckets=_COMMIT_SECONDS,
-            registry=registry,
+            _COMMIT_SECONDS,
         )
-        self._entries_committed = Counter(
-            "weir_entries_committed", "Entries whose outputs are durable.", registry=registry
+        self._entries_committed = self._counter(
+            "weir_entries_committed", "Entries whose outputs are durable."
         )
-        self._commits_refused = Counter(
-            "weir_commits_refused", "Writes of an owner whose time was over.", registry=registry
+        self._commits_refused = self._counter(
+            "weir_commits_refused", "Writes of an owner whose time was over."
         )
-        self._stream_failures = Counter(
-            "weir_stream_failures", "Streams dropped after an unforeseen error.", registry=registry
+        self._stream_failures = self._counter(
+            "weir_stream_failures", "Streams dropped after an unforeseen error."
         )
-        self._snapshot_seconds = Histogram(
-            "weir_snapshot_duration_seconds",
-            "A session written to disk.",
-            buckets=_SNAPSHOT_SECONDS,
-            registry=registry,
+        self._snapshot_seconds = self._histogram(
+            "weir_snapshot_duration_seconds", "A session written to disk.", _SNAPSHOT_SECONDS
         )
-        self._snapshot_bytes = Counter(
-            "weir_snapshot_bytes", "Bytes of sessions written to disk.", registry=registry
+        self._snapshot_bytes = self._counter(
+            "weir_snapshot_bytes", "Bytes of sessions written to disk."
         )
-        self._recovery_seconds = Histogram(
+        self._recovery_seconds = self._histogram(
             "weir_recovery_duration_seconds",
             "From a stream's lease to its session being where it was.",
-            buckets=_RECOVERY_SECONDS,
-            registry=registry,
+            _RECOVERY_SECONDS,
         )
-        self._engine_failures = Counter(
-            "weir_engine_failures", "Steps that ended the process.", registry=registry
+        self._engine_failures = self._counter(
+            "weir_engine_failures", "Steps that ended the process."
         )
-        self._redis_errors = Counter(
-            "weir_redis_connection_errors", "Times the server did not answer.", registry=registry
+        self._redis_errors = self._counter(
+            "weir_redis_connection_errors", "Times the server did not answer."
         )
 
 

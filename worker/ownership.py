@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from engine import NoFreeRow
+from engine import Loss, NoFreeRow
+from worker.attention import Attention
 from worker.committer import Committer, StaleOwner
 from worker.connection import is_passing
 from worker.kit import Kit
 from worker.lease import Lease, Leases
 from worker.recovery import open_stream
+from worker.rotation import Rotation
 from worker.snapshots import Snapshots
 from worker.stream import LiveStream
 
 log = logging.getLogger(__name__)
 
-SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its row to another
+SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its place to another
+SECONDS_WITHOUT_ROOM = 1.0  # before it is looked again who could go
 
 
 class Ownership:
@@ -34,13 +37,17 @@ class Ownership:
         self._leases = Leases(redis, owner, lease_seconds=settings.lease_seconds)
         self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
         self._snapshots = Snapshots(settings.snapshot_dir)
+        self.attention = Attention(self.streams, kit.clock())
+        self._renewals = Rotation(settings.lease_seconds / 3, now=kit.clock())
         self._renewed_at = kit.clock()
+        self._full_until = float("-inf")
+        self._round: list[LiveStream] = []
 
     def adopt(self, name: str) -> None:
         """Takes the stream up where its last owner left it, if there is room and it is free."""
         if name in self.streams:
             return
-        if len(self.streams) >= self._kit.settings.num_streams and not self._make_room():
+        if len(self.streams) >= self._kit.settings.max_streams and not self._make_room():
             log.debug("%s: no room here; the reconciler will ask again", name)
             return
         try:
@@ -64,14 +71,23 @@ class Ownership:
         if stream is None:
             self._leases.release(lease)
             return
-        self.streams[lease.stream] = stream
+        self._hold(stream)
         self._kit.metrics.adopted(time.perf_counter() - started)
         log.info("%s: owned, epoch %d", lease.stream, lease.epoch)
 
+    def begin_round(self, *, with_all: bool = False) -> None:
+        """Which streams the round is about: those that have work, and some of the others."""
+        attention = self.attention.to_look_at(self._kit.clock())
+        self._round = list(self.streams.values()) if with_all else attention
+
+    @property
+    def _in_round(self) -> list[LiveStream]:
+        return [stream for stream in self._round if self.streams.get(stream.name) is stream]
+
     def each(self, part: Callable[[LiveStream], None]) -> None:
-        """Does `part` for every stream. One that fails is dropped, and tried again by whoever
-        adopts it when its lease has run out; the others never notice."""
-        for stream in list(self.streams.values()):
+        """Does `part` for every stream of the round. One that fails is dropped, and tried again by
+        whoever adopts it when its lease has run out; the others never notice."""
+        for stream in self._in_round:
             self._do(part, stream)
 
     def _do(self, part: Callable[[LiveStream], None], stream: LiveStream) -> None:
@@ -87,14 +103,37 @@ class Ownership:
     def release(self, name: str) -> None:
         if name in self.streams:
             self.streams[name].is_leaving = True
+            self.attention.wake(name)
+
+    def take_up_again(self, losses: Iterable[Loss]) -> None:
+        """A stream whose session was lost begins again where its last commit stands. One that owes
+        nothing waits in Redis for new text; a lost copy is made anew by whoever wanted it."""
+        for loss in losses:
+            self._kit.metrics.session_lost(loss.kind)
+            for stream in list(self.streams.values()):
+                if stream.session is loss.session:
+                    log.warning("%s: its parked session is lost: %s", stream.name, loss.why)
+                    self._take_up_again(stream)
+
+    def _take_up_again(self, stream: LiveStream) -> None:
+        if stream.is_quiet:
+            self.let_go(stream)
+            return
+        is_silent = stream.is_silent
+        self._drop(stream)
+        self.adopt(stream.name)
+        if is_silent and stream.name in self.streams:
+            # Its summary now, or it might be rebuilt again and again until that is due.
+            self.streams[stream.name].is_hurried = True
 
     def commit(self) -> None:
-        """One commit for each stream that has news; a stream that was lost is dropped.
+        """One commit for each stream of the round that has news; one that another worker has taken
+        is dropped.
 
         Raises what passes (`is_passing`) when every stream has been tried: each then waits with
         its own commit, and takes nothing more in."""
         trouble: RedisError | None = None
-        for stream in list(self.streams.values()):
+        for stream in self._in_round:
             trouble = self._try_commit(stream) or trouble
         if trouble:
             raise trouble
@@ -108,29 +147,28 @@ class Ownership:
 
     def tend(self) -> None:
         """What is due by the clock: snapshots, streams that are over, leases."""
-        for stream in list(self.streams.values()):
+        for stream in self._in_round:
             stream.save(self._snapshots)
             if stream.is_closed:
                 self._give_back(stream, "it has ended")
             elif stream.is_leaving:
                 self.let_go(stream)
-        now = self._kit.clock()
-        if now - self._renewed_at >= self._kit.settings.lease_seconds / 3:
-            self._renewed_at = now
-            self._renew()
+        self._renew()
+        self.attention.let_rest()
 
-    def let_go(self, stream: LiveStream) -> None:
-        """Saves the session and gives the stream back, for any worker to take up."""
+    def let_go(self, stream: LiveStream, *, with_session: bool = True) -> None:
+        """Gives the stream back, for any worker to take up; its session is saved first."""
         if stream.is_quiet:
             stream.outbox.advance(status="parked")
-        stream.save(self._snapshots, last_chance=True)
+        if with_session:
+            stream.save(self._snapshots, last_chance=True)
         if self._commit(stream):
             self._give_back(stream, "given back")
 
-    def leave(self, stream: LiveStream) -> None:
+    def leave(self, stream: LiveStream, *, with_session: bool) -> None:
         """`let_go`, at the end of a process: without Redis the lease runs out by itself."""
         try:
-            self.let_go(stream)
+            self.let_go(stream, with_session=with_session)
         except RedisError as error:
             log.warning("%s: left without a last commit: %s", stream.name, error)
             self._drop(stream)
@@ -162,10 +200,12 @@ class Ownership:
         """Lets the stream go that has been silent for longest, if that is long enough. One that
         still owes a summary is asked for it now, and goes when it is asked for room again."""
         now = self._kit.clock()
+        if now < self._full_until:
+            return False
         silent = [
             stream
             for stream in self.streams.values()
-            if stream.is_silent and now - stream.active_at >= SILENT_SECONDS
+            if now - stream.active_at >= SILENT_SECONDS and stream.is_silent
         ]
         silent.sort(key=lambda stream: stream.active_at)
         for stream in silent:
@@ -174,20 +214,34 @@ class Ownership:
                 return True
             if not stream.is_hurried:
                 stream.is_hurried = True
+                self.attention.wake(stream.name)
                 return False
+        self._full_until = now + SECONDS_WITHOUT_ROOM
         return False
 
     def _renew(self) -> None:
-        for stream in list(self.streams.values()):
-            if not self._leases.renew(stream.outbox.lease):
-                log.warning("%s: dropped: another worker has taken it over", stream.name)
-                self._drop(stream)
+        """Some of them now and then: thousands at once would hold up a round."""
+        now = self._kit.clock()
+        if now - self._renewed_at < self._kit.settings.lease_seconds / 30:
+            return
+        self._renewed_at = now
+        due = [self.streams[name] for name in self._renewals.turns(now)]
+        for lease in self._leases.renew([stream.outbox.lease for stream in due]):
+            log.warning("%s: dropped: another worker has taken it over", lease.stream)
+            self._drop(self.streams[lease.stream])
 
     def _give_back(self, stream: LiveStream, why: str) -> None:
         self._leases.release(stream.outbox.lease)
         log.info("%s: %s", stream.name, why)
         self._drop(stream)
 
+    def _hold(self, stream: LiveStream) -> None:
+        self.streams[stream.name] = stream
+        self.attention.add(stream.name)
+        self._renewals.add(stream.name)
+
     def _drop(self, stream: LiveStream) -> None:
         del self.streams[stream.name]
+        self.attention.remove(stream.name)
+        self._renewals.remove(stream.name)
         stream.close()

@@ -27,6 +27,8 @@ from worker.source import Source
 from worker.stream import LiveStream
 
 MAX_CLOSING_STEPS = 64
+SAVING_SECONDS = 25.0  # what is not saved by then is rebuilt from its transcript
+OBEYING_SECONDS = 0.05  # a thousand streams to take up must not keep those that are here waiting
 
 
 class Pipeline:
@@ -74,8 +76,10 @@ class Pipeline:
         """
         self._obey()
         self._read()
+        self.owned.begin_round()
         self.owned.each(LiveStream.take_in)
         report = self._engine.step()
+        self.owned.take_up_again(report.losses)
         self.owned.each(LiveStream.take_out)
         self.owned.commit()
         self.owned.tend()
@@ -84,31 +88,37 @@ class Pipeline:
 
     def close(self) -> None:
         """Computes what was fed, saves and commits it, and gives every stream back."""
+        self.owned.begin_round(with_all=True)
         self.owned.each(LiveStream.finish_line)
         for _ in range(MAX_CLOSING_STEPS):
             if not any(stream.session.num_pending for stream in self._streams):
                 break
             self._engine.step()
+        clock = self._kit.clock
+        last = clock() + SAVING_SECONDS
         for stream in self._streams:
-            self.owned.leave(stream)
+            self.owned.leave(stream, with_session=clock() < last)
 
     @property
     def _streams(self) -> list[LiveStream]:
         return list(self.owned.streams.values())
 
     def _obey(self) -> None:
-        while not self._orders.empty():
+        clock = self._kit.clock
+        last = clock() + OBEYING_SECONDS
+        while not self._orders.empty() and clock() <= last:
             self._orders.get()()
 
     def _read(self) -> None:
-        """Entries and requests of every stream that has room; waits only if all is quiet."""
+        """Entries and requests of streams that have room; waits, for all, only if all is quiet."""
         streams, settings = self.owned.streams, self._kit.settings
         if not streams:
             return
-        is_idle = not self._engine.has_work and all(s.is_silent for s in streams.values())
+        is_idle = self._is_idle
+        asked = self._streams if is_idle else self.owned.attention.to_read(self._kit.clock())
         arrivals = self._source.read(
-            {name: s.inbox.read_id for name, s in streams.items() if s.wants_entries},
-            {name: s.inbox.request_read_id for name, s in streams.items()},
+            {s.name: s.inbox.read_id for s in asked if s.wants_entries},
+            {s.name: s.inbox.request_read_id for s in asked},
             count=settings.read_count,
             block_seconds=settings.block_seconds if is_idle else 0.0,
         )
@@ -117,11 +127,18 @@ class Pipeline:
         )
         for name, entries in arrivals.entries.items():
             streams[name].inbox.arrive(entries, num_missed=missed.get(name, 0))
+            self.owned.attention.wake(name)
         for name, requests in arrivals.requests.items():
             streams[name].inbox.arrive_requests(requests)
+            self.owned.attention.wake(name)
+
+    @property
+    def _is_idle(self) -> bool:
+        has_work = self._engine.has_work or not self._orders.empty()
+        return not has_work and self.owned.attention.all_are_silent
 
     def _report(self, report: StepReport) -> None:
         metrics = self._kit.metrics
         metrics.step(report)
         metrics.memory(self._engine.memory())
-        self._lag.report(self._streams, self._kit.clock())
+        self._lag.report(self.owned.streams.values(), self._kit.clock())

@@ -11,9 +11,10 @@ settled but not yet fed comes back from the transcript itself.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 
-from engine import NoFreeRow, Session
+from engine import NoFreeRow, Session, SessionLost
 from worker.committer import Committer
 from worker.entries import Entry
 from worker.feed import Feed
@@ -49,11 +50,13 @@ class LiveStream:
         self._transcript = Transcript(kit.restorer, views.get("transcript", {}))
         self._summary = Summary(kit.summariser, kit.cadence, views["summary"], now=now)
         self._questions = Questions(
-            kit.engine, kit.instructions, max_tokens=kit.settings.summary_max_tokens
+            kit.drafts, kit.instructions, max_tokens=kit.settings.summary_max_tokens
         )
         self._memory = MemoryView(kit.engine, now=now)
         self._num_slid_out = session.num_slid_out
         self._has_ended: bool = views.get("ended", False)
+        self._lacks_place = False  # something is to be written, and all places to write are taken
+        self._can_settle = True  # nothing of what is to be written is the next entry
         self._holds_still = False  # nothing is fed until the window is computed and copied
         self._snapshot_at, self._snapshot_seen = now, session.num_seen
         self.active_at = now
@@ -69,9 +72,18 @@ class LiveStream:
     def take_in(self) -> None:
         """Entries become lines of the transcript, lines become tokens of the window; summaries and
         answers are begun when they are due."""
-        for part in (self._settle, self._obey, self._feed_window, self._begin_views):
-            with suppress(NoFreeRow):  # every scratch row is writing for somebody: next round
+        self._can_settle = self._has_place(self._settle)
+        rest = [self._has_place(p) for p in (self._obey, self._feed_window, self._begin_views)]
+        self._lacks_place = not (self._can_settle and all(rest))
+
+    def _has_place(self, part: Callable[[], None]) -> bool:
+        """Does `part`; False if all places to write were taken, so that it must be tried again."""
+        try:
+            with suppress(SessionLost):  # the next step reports it
                 part()
+        except NoFreeRow:
+            return False
+        return True
 
     def _settle(self) -> None:
         max_waiting = self._kit.engine.config.num_recent
@@ -155,6 +167,8 @@ class LiveStream:
     def finish_line(self) -> None:
         """Feeds what is left of a line that is fed in part, as far as there is room: a session can
         be saved between two lines only."""
+        if self.session.is_lost:
+            return
         left = min(self.feed.num_left_of_line, self._summary.room(self.session.num_seen))
         self._kit.engine.feed(self.session, self.feed.take(left))
 
@@ -252,7 +266,9 @@ class LiveStream:
         """
         now = self._kit.clock()
         is_wanted = self._wants_snapshot(now) or (last_chance and self.feed.is_between_lines)
-        if not is_wanted or self.session.num_pending or self._has_ended:
+        if not is_wanted or self.session.num_pending or self.session.is_lost or self._has_ended:
+            return
+        if self.outbox.next.snapshot and self.session.num_seen == self._snapshot_seen:
             return
         self._snapshot_at, self._snapshot_seen = now, self.session.num_seen
         try:
@@ -260,7 +276,7 @@ class LiveStream:
                 self._kit.engine, self.session, self.outbox.lease, self.outbox.next
             )
             num_bytes = snapshots.num_bytes(name)
-        except OSError as error:
+        except (OSError, SessionLost) as error:
             log.warning("%s: its session could not be saved: %s", self.name, error)
             return
         self.outbox.advance(snapshot=name)
@@ -275,6 +291,22 @@ class LiveStream:
     def is_silent(self) -> bool:
         """Nothing to settle or feed until something arrives."""
         return self.inbox.is_empty and self._is_caught_up
+
+    @property
+    def is_resting(self) -> bool:
+        """Nothing to do until something arrives, or until the clock says so."""
+        is_writing = self._summary.is_writing or not self._questions.is_empty
+        is_hurried = self.is_hurried and self._num_uncovered > 0
+        is_waiting = self._holds_still or self.is_leaving or is_hurried
+        return self.is_silent and self.outbox.is_empty and not is_writing and not is_waiting
+
+    @property
+    def is_queueing(self) -> bool:
+        """Nothing to do until it has a place to write."""
+        is_busy = self._summary.is_writing or self._questions.is_answering
+        is_settled = self.inbox.is_empty or not self._can_settle
+        is_idle = is_settled and self.session.num_pending == 0 and self.outbox.is_empty
+        return self._lacks_place and is_idle and not (is_busy or self.is_leaving)
 
     @property
     def is_quiet(self) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from engine import Engine, Session
-from worker.views.draft import Draft, answer
+from engine import Session
+from worker.views.draft import Draft, Drafts, answer
 from worker.views.instructions import Instructions
 
 
@@ -22,8 +22,8 @@ class Question:
 class Questions:
     """One stream's questions, answered one after the other, each on a copy of the row."""
 
-    def __init__(self, engine: Engine, instructions: Instructions, *, max_tokens: int):
-        self._engine = engine
+    def __init__(self, drafts: Drafts, instructions: Instructions, *, max_tokens: int):
+        self._drafts = drafts
         self._instructions = instructions
         self._max_tokens = max_tokens
         self._waiting: deque[Question] = deque()
@@ -43,31 +43,41 @@ class Questions:
         return self._current is None and bool(self._waiting)
 
     @property
+    def is_answering(self) -> bool:
+        return self._current is not None
+
+    @property
     def is_empty(self) -> bool:
         return self._current is None and not self._waiting
 
     def begin(self, session: Session, now: float) -> None:
         """Starts the first waiting question; `session` must have nothing pending.
 
-        Raises engine.NoFreeRow.
+        Raises what `Drafts.on_copy` does.
         """
-        tokenizer = self._engine.tokenizer
+        self._drafts.require_place()
+        tokenizer = self._drafts.engine.tokenizer
         wording = self._instructions.ask.format(question=self._waiting[0].text)
         prompt = tokenizer.encode(f"\n\n{wording}") + list(tokenizer.chat_parts().suffix)
-        request = answer(self._engine, self._max_tokens)
-        self._current = Draft.on_copy(self._engine, session, prompt, request)
+        request = answer(self._drafts.engine, self._max_tokens)
+        self._current = self._drafts.on_copy(session, prompt, request)
         self._asked, self._asked_at = self._waiting.popleft(), now
 
     def finish(self, now: float) -> tuple[Question, dict[str, str]] | None:
-        """The question that has just been answered, with its output fields; None if none has."""
+        """The question that has just been answered, with its output fields; None if none has. One
+        whose answer was lost on the way is asked again."""
         draft, question = self._current, self._asked
         if draft is None or question is None or not draft.is_done:
             return None
         self._current = self._asked = None
+        text = draft.finish()
+        if text is None:
+            self.ask(question)
+            return None
         fields = {
             "id": question.id,
             "question": question.text,
-            "text": draft.finish().strip(),
+            "text": text.strip(),
             "seconds": f"{now - self._asked_at:.3f}",
         }
         return question, fields

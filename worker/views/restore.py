@@ -14,8 +14,8 @@ from collections.abc import Callable
 import llguidance.hf
 from llguidance import LLTokenizer
 
-from engine import Engine, GenerateRequest
-from worker.views.draft import Draft
+from engine import GenerateRequest
+from worker.views.draft import Draft, Drafts
 from worker.views.instructions import Instructions
 from worker.views.letters import ConstraintError, LetterConstraint, is_raw, letters, pieces
 
@@ -31,7 +31,7 @@ class Restorer:
 
     def __init__(
         self,
-        engine: Engine,
+        drafts: Drafts,
         instructions: Instructions,
         languages: frozenset[str] | None,
         *,
@@ -41,12 +41,13 @@ class Restorer:
         """languages: the `lang` codes that the model can restore (all of them written with the
         letters of ASCII); None for any.
         took: told how many seconds each restoration took."""
-        self.engine = engine
+        self._drafts = drafts
+        self._tokenizer = drafts.engine.tokenizer
         self.clock = clock
         self.took = took
         self._instructions = instructions
         self._languages = languages
-        self._grammar_tokenizer: LLTokenizer = llguidance.hf.from_tokenizer(engine.tokenizer.hf)
+        self._grammar_tokenizer: LLTokenizer = llguidance.hf.from_tokenizer(self._tokenizer.hf)
 
     def wants(self, text: str, lang: str | None) -> bool:
         """Whether `text` is raw, in a language that the model knows, and small enough."""
@@ -66,7 +67,8 @@ class Restorer:
 
     def draft(self, piece: str, context: str) -> Draft:
         """Raises engine.NoFreeRow, ConstraintError."""
-        tokenizer = self.engine.tokenizer
+        self._drafts.require_place()
+        tokenizer = self._tokenizer
         content = self._instructions.restore.format(raw=piece)
         if context:
             content = f"{context}\n{content}"
@@ -76,7 +78,7 @@ class Restorer:
             constraint=LetterConstraint(self._grammar_tokenizer, piece, tokenizer.vocab_size),
         )
         prompt = tokenizer.encode(content) + list(tokenizer.chat_parts().suffix)
-        return Draft.on_blank(self.engine, prompt, request)
+        return self._drafts.on_blank(prompt, request)
 
     def _pieces(self, raw: str) -> list[str] | None:
         return pieces(raw, max_words=MAX_PIECE_WORDS, max_bytes=MAX_PIECE_BYTES)
@@ -99,8 +101,9 @@ class Restoration:
         Raises engine.NoFreeRow: come back after the next step.
         """
         if self._draft is not None and self._draft.is_done:
-            draft, self._draft = self._draft, None
-            self._settle(self._waiting.popleft(), draft.finish())
+            written, self._draft = self._draft.finish(), None
+            if written is not None:
+                self._settle(self._waiting.popleft(), written)
         if self._draft is None and self._waiting:
             self._begin_piece()
         if self._waiting:

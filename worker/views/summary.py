@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine import Engine, Session, Tokenizer
+from engine import Session, Tokenizer
 from worker.cadence import Cadence
 from worker.feed import Feed
-from worker.views.draft import Draft, answer
+from worker.views.draft import Draft, Drafts, answer
 from worker.views.instructions import Instructions
 from worker.views.quotes import Quote, QuoteConstraint, offered
 
@@ -37,10 +37,11 @@ class Summariser:
     """Asks for summaries, on one engine, for all streams: it holds no stream's state."""
 
     def __init__(
-        self, engine: Engine, instructions: Instructions, *, max_tokens: int, in_quotes: bool
+        self, drafts: Drafts, instructions: Instructions, *, max_tokens: int, in_quotes: bool
     ):
         """in_quotes: the model may choose from what was said, and write nothing of its own."""
-        self._engine = engine
+        self._drafts = drafts
+        self._engine = drafts.engine
         self._instructions = instructions
         self._in_quotes = in_quotes
         self.max_tokens = max_tokens
@@ -59,12 +60,13 @@ class Summariser:
         return tokenizer.encode(f"\n\n{instruction}") + list(tokenizer.chat_parts().suffix)
 
     def draft(self, stream: Session, previous: str, lines: Sequence[str]) -> Draft:
-        """lines: what is new in the window since `previous`. Raises engine.NoFreeRow."""
+        """lines: what is new in the window since `previous`. Raises what `Drafts.on_copy` does."""
+        self._drafts.require_place()
         request = answer(self._engine, self.max_tokens)
         if self._in_quotes:
             with suppress(ValueError):  # nothing quotable: the model's own words after all
                 request = replace(request, constraint=self._quotes(previous, lines))
-        return Draft.on_copy(self._engine, stream, self.prompt(previous or None), request)
+        return self._drafts.on_copy(stream, self.prompt(previous or None), request)
 
     def _quotes(self, previous: str, lines: Sequence[str]) -> QuoteConstraint:
         tokenizer = self._engine.tokenizer
@@ -117,7 +119,7 @@ class Summary:
     def begin(self, session: Session, feed: Feed, reason: str, now: float) -> None:
         """Starts the summary of all that `session` has seen; its tokens must all be computed.
 
-        Raises engine.NoFreeRow.
+        Raises what `Drafts.on_copy` does.
         """
         first, last = feed.entry_at(self.covered), feed.entry_at(session.num_seen - 1)
         lines = feed.texts(self.covered, session.num_seen - 1)
@@ -125,14 +127,18 @@ class Summary:
         self._writing = Writing(draft, session.num_seen, first, last, reason, now)
 
     def finish(self, now: float) -> dict[str, str] | None:
-        """The fields of the summary that has just been finished; None when none has."""
+        """The fields of the summary that has just been finished; None when none has. One that was
+        lost on the way is begun anew, as it was due."""
         writing = self._writing
         if writing is None or not writing.draft.is_done:
             return None
         self._writing = None
+        text = writing.draft.finish()
+        if text is None:
+            return None
         self._last_at = now
         # An empty answer says that nothing is to be added; the summary so far then still holds.
-        self._text = writing.draft.finish().strip() or self._text
+        self._text = text.strip() or self._text
         num_tokens, self.covered = writing.upto - self.covered, writing.upto
         self._is_final = writing.reason == "end"
         return {
