@@ -31,7 +31,8 @@ class Parking:
     def bring_in(self, sessions: Collection[Session]) -> None:
         """Every one of `sessions` gets a row, unless it is lost; others leave for it."""
         for session in sessions:
-            if session.seat is None:
+            # Another who leaves may cost one of these its place on a full disk.
+            if session.seat is None and not session.is_lost:
                 with suppress(SessionLost):  # it is in the next report
                     self._seat(session, staying=sessions)
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its place to another
 SECONDS_WITHOUT_ROOM = 1.0  # before it is looked again who could go
+SECONDS_BETWEEN_TRIALS = 5.0  # of a few streams more than there was room to park
 
 
 class Ownership:
@@ -40,6 +41,8 @@ class Ownership:
         self.attention = Attention(self.streams, kit.clock())
         self._renewals = Rotation(settings.lease_seconds / 3, now=kit.clock())
         self._renewed_at = kit.clock()
+        self._most = settings.max_streams
+        self._tried_at = kit.clock()
         self._full_until = float("-inf")
         self._round: list[LiveStream] = []
 
@@ -47,7 +50,7 @@ class Ownership:
         """Takes the stream up where its last owner left it, if there is room and it is free."""
         if name in self.streams:
             return
-        if len(self.streams) >= self._kit.settings.max_streams and not self._make_room():
+        if not self._has_room():
             log.debug("%s: no room here; the reconciler will ask again", name)
             return
         try:
@@ -106,25 +109,26 @@ class Ownership:
             self.attention.wake(name)
 
     def take_up_again(self, losses: Iterable[Loss]) -> None:
-        """A stream whose session was lost begins again where its last commit stands. One that owes
-        nothing waits in Redis for new text; a lost copy is made anew by whoever wanted it."""
+        """A stream whose session was lost begins again where its last commit stands; a lost copy is
+        made anew by whoever wanted it."""
         for loss in losses:
             self._kit.metrics.session_lost(loss.kind)
             for stream in list(self.streams.values()):
                 if stream.session is loss.session:
                     log.warning("%s: its parked session is lost: %s", stream.name, loss.why)
-                    self._take_up_again(stream)
+                    self._lose(stream, loss)
 
-    def _take_up_again(self, stream: LiveStream) -> None:
+    def _lose(self, stream: LiveStream, loss: Loss) -> None:
+        """At once if only its file was bad. If there was no room for it there is none now: then it
+        waits in Redis until there may be, and so does one that owes nothing."""
         if stream.is_quiet:
             self.let_go(stream)
-            return
-        is_silent = stream.is_silent
-        self._drop(stream)
-        self.adopt(stream.name)
-        if is_silent and stream.name in self.streams:
-            # Its summary now, or it might be rebuilt again and again until that is due.
-            self.streams[stream.name].is_hurried = True
+        elif loss.kind == "not_stored":
+            self._give_back(stream, "given back: no room to park it")
+            self._most, self._tried_at = max(1, len(self.streams)), self._kit.clock()
+        else:
+            self._drop(stream)
+            self.adopt(stream.name)
 
     def commit(self) -> None:
         """One commit for each stream of the round that has news; one that another worker has taken
@@ -195,6 +199,15 @@ class Ownership:
             self._snapshots.keep_only(snapshot, stream.outbox.lease)
         except OSError as error:
             log.warning("%s: an old session could not be removed: %s", stream.name, error)
+
+    def _has_room(self) -> bool:
+        """Where a full disk has set a bound, it is raised by a tenth now and then."""
+        now = self._kit.clock()
+        if now - self._tried_at >= SECONDS_BETWEEN_TRIALS:
+            self._tried_at = now
+            more = self._most + max(1, self._most // 10)
+            self._most = min(more, self._kit.settings.max_streams)
+        return len(self.streams) < self._most or self._make_room()
 
     def _make_room(self) -> bool:
         """Lets the stream go that has been silent for longest, if that is long enough. One that

@@ -36,7 +36,6 @@ from worker.metrics import Metrics
 from worker.pipeline import Pipeline
 from worker.source import Source
 
-
 SECONDS_OF_TALK = 10.0
 SECONDS_OF_REST = 5.0
 
@@ -94,7 +93,7 @@ class Figures:
 
 
 class Bench:
-    """One pipeline, run in this thread. `beside_steps`: CPU seconds of each round, less its step's."""
+    """One pipeline, run in this thread. `beside_steps`: CPU of each round but its step."""
 
     def __init__(self, settings: Settings):
         self.settings = settings
@@ -142,9 +141,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for move, moved in moves.items():
         each = 1000 * moved.seconds / max(1, moved.num_sessions)
         share = moved.seconds / (figures.seconds_reading or 1)
-        print(
-            f"{move:8} {moved.num_sessions:8,} sessions {each:8.2f} ms each {share:6.1%} of the time"
-        )
+        print(f"{move:8} {moved.num_sessions:8,} sessions {each:8.2f} ms each {share:6.1%} of time")
     print(json.dumps(asdict(figures) | {move: asdict(moved) for move, moved in moves.items()}))
     return 0
 

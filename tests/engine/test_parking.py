@@ -292,6 +292,27 @@ def test_full_disk_costs_the_session_that_had_to_go_there_and_no_other(
     assert engine.memory().host_bytes == 0
 
 
+def test_full_disk_may_cost_a_session_that_was_about_to_be_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = crowded(tmp_path, num_rows=2)
+    one_row = engine.memory().bytes_per_row
+    engine._copies._max_host_bytes = 2 * one_row
+    sessions = [engine.open() for _ in range(4)]
+    for session in sessions:
+        engine.feed(session, tokens(20))
+        run(engine)
+    monkeypatch.setattr(snapshot, "_write_atomically", full_disk)
+    engine._copies._max_host_bytes = one_row
+    for session in sessions[:2]:
+        engine.feed(session, tokens(5))
+    losses = losses_of(engine)
+    assert {loss.kind for loss in losses} == {"not_stored"}
+    lost = {loss.session for loss in losses}
+    assert all(session.num_pending == 0 for session in sessions)
+    assert {s.length for s in sessions[:2] if s not in lost} <= {25}
+
+
 @pytest.mark.parametrize("spoil", ["cut", "flip", "remove", "swap"])
 def test_torn_file_costs_its_session_and_the_step_goes_on(tmp_path: Path, spoil: str) -> None:
     engine = crowded(tmp_path, num_rows=2)
