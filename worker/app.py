@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,8 @@ class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
 
 def open_pipeline(settings: Settings, metrics: Metrics) -> Runnable:
     """The pipeline of a real worker, its engine loaded."""
-    refuse_bad_snapshot_dir(settings)
+    refuse_bad_folder("SNAPSHOT_DIR", settings.snapshot_dir)
+    refuse_bad_folder("PARK_DIR", settings.park_dir)
     # Imported late: whoever only sends messages needs no torch.
     from engine import ConfigError, EngineError  # noqa: PLC0415
     from worker.pipeline import Pipeline  # noqa: PLC0415
@@ -68,17 +70,16 @@ def open_pipeline(settings: Settings, metrics: Metrics) -> Runnable:
         raise SystemExit(f"weir: {error}") from error
 
 
-def refuse_bad_snapshot_dir(settings: Settings) -> None:
+def refuse_bad_folder(variable: str, folder: Path) -> None:
     """SystemExit if no session can be saved there, and not after the long load."""
-    folder = settings.snapshot_dir
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             return
     except OSError as error:
         raise SystemExit(
-            f"weir: {ENV_PREFIX}SNAPSHOT_DIR={str(folder)!r}: {error.strerror}; name a folder "
-            "that can be written to"
+            f"weir: {ENV_PREFIX}{variable}={str(folder)!r}: {error.strerror}; name a folder that "
+            "can be written to"
         ) from None
 
 

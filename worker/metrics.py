@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OWNED_STATES = ("live", "idle")
 VIEWS = ("summary", "transcript", "prompt")
 # Not imported from the engine: what only sends messages waits for no torch.
+PLACES = ("row", "host", "disk")
 MOVES = ("park", "store", "fetch", "seat")
 LOSSES = ("not_stored", "not_fetched")
 
@@ -172,6 +173,12 @@ class Metrics:
     def _histogram(self, name: str, what: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(name, what, labels, buckets=buckets, registry=self.registry)
 
+    def _show(self, values: Sequence[str], *metrics: Counter | Gauge | Histogram) -> None:
+        """Export 0 for every value of the one label that they have."""
+        for metric in metrics:
+            for value in values:
+                metric.labels(value)
+
     def _add_memory(self) -> None:
         self._engine = Info("weir_engine", "What the engine runs.", registry=self.registry)
         self._kv_bytes = self._gauge("weir_kv_cache_bytes", "Bytes of the KV rows.", "state")
@@ -197,11 +204,10 @@ class Metrics:
         self._sessions_lost = self._counter(
             "weir_sessions_lost", "Parked sessions that must be rebuilt.", "reason"
         )
-        for move in MOVES:
-            self._moves.labels(move)
-            self._move_seconds.labels(move)
-        for reason in LOSSES:
-            self._sessions_lost.labels(reason)
+        self._show(PLACES, self._sessions)
+        self._show(PLACES[1:], self._parked_bytes)
+        self._show(MOVES, self._moves, self._move_seconds)
+        self._show(LOSSES, self._sessions_lost)
 
     def _add_streams(self, rejections: Sequence[str]) -> None:
         self._streams = self._gauge("weir_streams", "Streams by state.", "state")
@@ -212,8 +218,7 @@ class Metrics:
         self._entries_rejected = self._counter(
             "weir_entries_rejected", "Entries refused, by reason.", "reason"
         )
-        for kind in rejections:
-            self._entries_rejected.labels(kind)
+        self._show(rejections, self._entries_rejected)
         self._lag_entries = self._gauge(
             "weir_lag_entries", "Unread entries, all owned streams together."
         )
@@ -251,8 +256,7 @@ class Metrics:
             _VIEW_SECONDS,
             "view",
         )
-        for view in VIEWS:
-            self._view_seconds.labels(view)
+        self._show(VIEWS, self._view_seconds)
 
     def _add_durability(self) -> None:
         self._commit_seconds = self._histogram(

@@ -60,11 +60,20 @@ def unowned_live(redis: Redis, patterns: Iterable[str]) -> list[str]:
 
     A closed stream that gets new entries is live again.
     """
+    unowned = _unowned(redis, discover(redis, patterns))
     return [
         facts.stream
-        for facts in _facts(redis, discover(redis, patterns))[0]
+        for facts in _facts(redis, unowned)[0]
         if facts.owner is None and facts.needs_an_owner
     ]
+
+
+def _unowned(redis: Redis, streams: Sequence[str]) -> list[str]:
+    """Most have an owner, and of those nothing else needs to be asked."""
+    pipe = redis.pipeline(transaction=False)
+    for stream in streams:
+        pipe.exists(stream_keys(stream).lease)
+    return [s for s, is_owned in zip(streams, pipe.execute(), strict=True) if not is_owned]
 
 
 def figures(redis: Redis, patterns: Iterable[str]) -> list[StreamFigures]:

@@ -10,7 +10,6 @@ settled but not yet fed comes back from the transcript itself.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -24,12 +23,11 @@ from worker.kit import Kit
 from worker.memory import MemoryView
 from worker.outbox import Commit, Outbox
 from worker.requests import Request
+from worker.saving import Saving
 from worker.snapshots import Snapshots
 from worker.views.question import Question, Questions
 from worker.views.summary import Summary
 from worker.views.transcript import Transcript
-
-log = logging.getLogger(__name__)
 
 MAX_KEPT = 10_000  # rejected entries, and answers
 
@@ -58,7 +56,7 @@ class LiveStream:
         self._lacks_place = False  # something is to be written, and all places to write are taken
         self._can_settle = True  # nothing of what is to be written is the next entry
         self._holds_still = False  # nothing is fed until the window is computed and copied
-        self._snapshot_at, self._snapshot_seen = now, session.num_seen
+        self._saving = Saving(kit, session)
         self.active_at = now
 
     @property
@@ -255,32 +253,14 @@ class LiveStream:
 
     def _wants_snapshot(self, now: float) -> bool:
         """A line that is fed in part is finished first: a snapshot stands between two lines."""
-        is_due = now - self._snapshot_at >= self._kit.settings.snapshot_seconds
-        is_new = self.session.num_seen != self._snapshot_seen
-        return is_due and is_new and self.feed.is_between_lines
+        return self._saving.is_due(now) and self.feed.is_between_lines
 
     def save(self, snapshots: Snapshots, *, last_chance: bool = False) -> None:
-        """Saves the session if that is due, or if this is the last chance; the next commit says so.
-
-        A session that cannot be saved costs its next owner time, never text.
-        """
-        now = self._kit.clock()
-        is_wanted = self._wants_snapshot(now) or (last_chance and self.feed.is_between_lines)
-        if not is_wanted or self.session.num_pending or self.session.is_lost or self._has_ended:
-            return
-        if self.outbox.next.snapshot and self.session.num_seen == self._snapshot_seen:
-            return
-        self._snapshot_at, self._snapshot_seen = now, self.session.num_seen
-        try:
-            name = snapshots.save(
-                self._kit.engine, self.session, self.outbox.lease, self.outbox.next
-            )
-            num_bytes = snapshots.num_bytes(name)
-        except (OSError, SessionLost) as error:
-            log.warning("%s: its session could not be saved: %s", self.name, error)
-            return
-        self.outbox.advance(snapshot=name)
-        self._kit.metrics.snapshot(self._kit.clock() - now, num_bytes)
+        """Saves the session if that is due, or if this is the last chance."""
+        is_over = self.session.is_lost or self._has_ended
+        can_be = self.feed.is_between_lines and self.session.num_pending == 0 and not is_over
+        if can_be and (last_chance or self._wants_snapshot(self._kit.clock())):
+            self._saving.save(snapshots, self.outbox)
 
     @property
     def is_closed(self) -> bool:

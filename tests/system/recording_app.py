@@ -55,8 +55,7 @@ class RecordingPipeline:
             lease = self._leases.acquire(stream)
             if lease:
                 self._owned[stream] = lease
-        for lease in self._owned.values():
-            self._leases.renew(lease)
+        self._leases.renew(list(self._owned.values()))
         return False
 
     def close(self) -> None:

@@ -119,15 +119,14 @@ def test_the_environment_of_a_worker_makes_valid_settings(
     assert (settings.device, settings.dtype) == ("cuda", "bfloat16")
 
 
-def test_sessions_are_saved_where_all_workers_find_them() -> None:
+@pytest.mark.parametrize("variable", ["WEIR_SNAPSHOT_DIR", "WEIR_PARK_DIR"])
+def test_sessions_are_kept_on_volumes_that_the_image_has_a_place_for(variable: str) -> None:
     worker = services()["worker"]
+    folder = worker["environment"][variable]
     mounts = [volume.split(":") for volume in worker["volumes"]]
-    volume = next(source for source, target in mounts if target == worker_snapshots(worker))
+    volume = next(source for source, target in mounts if target == folder)
     assert volume in load(COMPOSE)["volumes"]
-
-
-def worker_snapshots(worker: dict[str, Any]) -> str:
-    return str(worker["environment"]["WEIR_SNAPSHOT_DIR"])
+    assert f" {folder} " in " ".join(rest for name, rest in dockerfile() if name == "RUN")
 
 
 def test_passwords_are_secrets_from_files_that_git_ignores() -> None:
@@ -337,14 +336,14 @@ def test_the_alerts_are_tested_with_metrics_that_exist() -> None:
 
 
 def test_every_label_value_that_a_query_selects_exists() -> None:
-    states = {
-        sample.labels["state"]
+    known = {
+        (label, value)
         for family in Metrics(CollectorRegistry()).registry.collect()
         for sample in family.samples
-        if "state" in sample.labels
-    } | {"in_use", "free"}
+        for label, value in sample.labels.items()
+    } | {("state", "in_use"), ("state", "free")}
     for where, query in [*dashboard_queries(), *rule_queries()]:
-        assert set(re.findall(r'state="(\w+)"', query)) <= states, where
+        assert set(re.findall(r'(state|place)="(\w+)"', query)) <= known, where
 
 
 def test_every_query_of_the_dashboard_is_valid(promtool: str, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def error_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
 def test_the_defaults_are_valid() -> None:
     settings = load_settings()
     assert settings.patterns == ("live:*",)
-    assert settings.num_streams == 32
+    assert settings.max_streams == 1000
     assert settings.metrics_host == "127.0.0.1"
 
 
@@ -43,9 +43,10 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_window_may_be_said_in_the_words_of_llama_cpp(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"CTX_SIZE": "2048", "N_KEEP": "8", "N_DISCARD": "-1"}.items():
         monkeypatch.setenv(f"WEIR_{name}", value)
-    config = engine_config(load_settings())
-    assert config.window == Window(num_sinks=8, num_recent=2040, num_discard=1020)
-    assert config == EngineConfig.of_context("bundled", ctx_size=2048, n_keep=8, n_discard=-1)
+    window = engine_config(load_settings()).window
+    assert window == Window(num_sinks=8, num_recent=2040, num_discard=1020)
+    config = EngineConfig.of_context("bundled", ctx_size=2048, n_keep=8, n_discard=-1)
+    assert window == config.window
 
 
 def test_a_window_said_in_two_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ from worker.config import Settings
 from worker.keys import stream_keys
 from worker.views.letters import letters
 
-NAMES = [f"live:{number}" for number in range(9)]
+NAMES = [f"live:{number}" for number in range(6)]
 
 
 @pytest.fixture
@@ -62,10 +62,10 @@ def parked_files(settings: Settings) -> list[Path]:
     return sorted(settings.park_dir.rglob("*.safetensors"))
 
 
-def test_nine_streams_on_three_rows_come_out_whole(
+def test_six_streams_on_three_rows_come_out_whole(
     redis: Redis, redis_text: Redis, crowded: Settings
 ) -> None:
-    ids = {name: publish(redis, 8, name) for name in NAMES}
+    ids = {name: publish(redis, 6, name) for name in NAMES}
     bench = Workbench(crowded)
     adopt_all(bench)
     assert len(bench.streams) == len(NAMES)
@@ -81,7 +81,7 @@ def test_summaries_are_those_of_a_row_each(
 ) -> None:
     """They depend on every number in the window, and so on how well it was kept."""
     texts = []
-    for num_rows in (3, 24):
+    for num_rows in (3, 16):
         redis.flushall()
         bench = Workbench(crowded.model_copy(update={"num_rows": num_rows}))
         for name in NAMES:  # one after the other, so that both compute the same steps
@@ -97,7 +97,7 @@ def test_summaries_are_those_of_a_row_each(
     assert texts[0] == texts[1]
 
 
-@examples(max_examples=6)
+@examples(max_examples=3)
 @given(seed=st.integers(0, 10**6))
 def test_entries_that_come_at_any_time_come_out_once_and_in_order(
     redis: Redis, redis_text: Redis, crowded: Settings, seed: int
@@ -108,7 +108,7 @@ def test_entries_that_come_at_any_time_come_out_once_and_in_order(
     numbers = dict.fromkeys(NAMES, 0)
     ids: dict[str, list[str]] = {name: [] for name in NAMES}
     adopt_all(bench)
-    for _ in range(40):
+    for _ in range(24):
         name = chance.choice(NAMES)
         text = sentence(numbers[name], raw=chance.random() < 0.3)
         ids[name].append(redis.xadd(name, {"text": text, "speaker": "Ann"}).decode())
@@ -131,7 +131,7 @@ def test_torn_files_cost_rebuilds_and_nothing_else(
     redis: Redis, redis_text: Redis, crowded: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Every tenth round all that is parked is torn, copies that wait to decode included."""
-    ids = {name: publish(redis, 8, name) for name in NAMES}
+    ids = {name: publish(redis, 6, name) for name in NAMES}
     bench = Workbench(crowded)
     adopt_all(bench)
     num_rounds = 0
@@ -168,12 +168,12 @@ def test_a_full_disk_costs_rebuilds_and_nothing_else(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ids = {name: publish(redis, 8, name) for name in NAMES}
-    bench = Workbench(crowded.model_copy(update={"park_host_bytes": 600_000}))
+    ids = {name: publish(redis, 6, name) for name in NAMES}
+    bench = Workbench(crowded.model_copy(update={"park_host_bytes": 200_000}))
     adopt_all(bench)
     bench.run(5)
     monkeypatch.setattr(snapshot, "_write_atomically", disk_without_room)
-    bench.run(20)
+    bench.run(30)
     assert lost(bench, "not_stored") > 0
     assert 0 < len(bench.streams) < len(NAMES), "what fits into memory goes on"
     num_asked = 0
@@ -202,7 +202,7 @@ def test_a_stream_that_owes_nothing_waits_in_redis_when_its_session_is_lost(
         ids[name] += publish(redis, 1, name, end=False)
     bench.run_until_idle()
     resting = [name for name in NAMES[3:] if name not in bench.streams]
-    assert len(resting) > 3
+    assert len(resting) > 1
     for name in resting:
         assert status(redis, name) == "parked"
         assert not redis.exists(stream_keys(name).lease)

@@ -89,6 +89,7 @@ def worker_settings(redis_url: str, folder: str, options: DemoOptions) -> dict[s
         "WEIR_PATTERN": f"{STREAM}*",
         "WEIR_DISCOVER_SECONDS": "0.2",
         "WEIR_SNAPSHOT_DIR": folder,
+        "WEIR_PARK_DIR": folder,
         "WEIR_METRICS_PORT": "0",
     }
     return settings | ({"WEIR_MODEL": options.model} if options.model else {})
