@@ -64,7 +64,7 @@ class ParkedCopies:
             self._store(oldest, self._folder.path / f"{next(self._names)}.safetensors")
 
     def get(self, session: Session) -> Tensors:
-        """Its filled slots, (KV, slots, D) each, not to be changed. SessionLost."""
+        """Its filled slots, (KV, slots, ...) each, not to be changed. SessionLost."""
         if session in self._host:
             return self._host[session]
         try:

@@ -71,7 +71,7 @@ class Parking:
             self.admit(copy, self.tensors_of(original) if original.length else None)
 
     def tensors_of(self, session: Session) -> dict[str, Tensor]:
-        """Its filled slots, (KV, slots, D) each, wherever they are. SessionLost."""
+        """Its filled slots, (KV, slots, ...) each, wherever they are. SessionLost."""
         if session.seat is not None:
             return self._store.read_row(session.row, session.num_slots)
         if session.length:

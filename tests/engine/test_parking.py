@@ -31,7 +31,7 @@ def crowded(folder: Path | None, host_bytes: int = 0, num_rows: int = 2, **chang
 
 def bits(engine: Engine, session: Session) -> dict[str, bytes]:
     tensors = engine._parking.tensors_of(session)
-    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+    return {name: tensor.view(torch.uint8).numpy().tobytes() for name, tensor in tensors.items()}
 
 
 class Twins:
@@ -106,17 +106,23 @@ HOST_BYTES = st.sampled_from([0, 9000, 2**30])
 
 
 @settings(max_examples=40)
-@given(deeds=DEEDS, host_bytes=HOST_BYTES, num_rows=st.integers(1, 4))
+@given(
+    deeds=DEEDS,
+    host_bytes=HOST_BYTES,
+    num_rows=st.integers(1, 4),
+    kv_dtype=st.sampled_from([None, None, "bfloat16", "int8"]),
+)
 def test_parked_sessions_compute_the_same_bits(
-    deeds: Sequence[Deed], host_bytes: int, num_rows: int
+    deeds: Sequence[Deed], host_bytes: int, num_rows: int, kv_dtype: str | None
 ) -> None:
     """One session at work at a time, so that both engines compute the same steps."""
     with tempfile.TemporaryDirectory() as folder:
-        twins = Twins(crowded(Path(folder), host_bytes, num_rows), tiny_engine(num_rows=MANY))
+        few = crowded(Path(folder), host_bytes, num_rows, kv_dtype=kv_dtype)
+        twins = Twins(few, tiny_engine(num_rows=MANY, kv_dtype=kv_dtype))
         for deed in deeds:
             twins.do(*deed)
             twins.run()
-        few, plenty = twins.engines
+        _, plenty = twins.engines
         for one, other in twins.streams:
             assert (one.length, one.base) == (other.length, other.base)
             assert bits(few, one) == bits(plenty, other)
