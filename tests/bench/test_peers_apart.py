@@ -23,7 +23,7 @@ from engine.bench.peers.environment import (
 )
 from engine.bench.peers.run import install_peers
 
-RECIPE = Recipe("fake", ("nothing==1",), {"FLAGS": "-O2"})
+RECIPE = Recipe("fake", minutes=1, requirements=("nothing==1",), variables={"FLAGS": "-O2"})
 
 
 @contextmanager

@@ -33,9 +33,10 @@ class PeerLost(PeerUnavailable):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What pip installs for a peer, and the variables that its builds read."""
+    """What pip installs for a peer, in about `minutes`, and the variables that its builds read."""
 
     name: str
+    minutes: int
     requirements: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,13 +60,17 @@ def recipes() -> tuple[Recipe, ...]:
     """Of all peers that live outside this process."""
     sinks = Recipe(
         "attention-sinks",
+        minutes=2,
         # It wants transformers 4.34.0, which NumPy 2 breaks; it does not say that it needs einops.
-        ("attention-sinks==0.4.0", _our_torch(), "numpy<2", "einops"),
+        requirements=("attention-sinks==0.4.0", _our_torch(), "numpy<2", "einops"),
     )
     llama_cpp = Recipe(
         "llama-cpp",
-        ("llama-cpp-python==0.3.36", "gguf==0.19.0", "safetensors"),
-        {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DGGML_LLAMAFILE=ON -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF"},
+        minutes=15,
+        requirements=("llama-cpp-python==0.3.36", "gguf==0.19.0", "safetensors"),
+        variables={
+            "CMAKE_ARGS": "-DGGML_NATIVE=ON -DGGML_LLAMAFILE=ON -DLLAVA_BUILD=OFF -DMTMD_BUILD=OFF"
+        },
     )
     return sinks, llama_cpp
 
@@ -92,7 +97,8 @@ def python_of(recipe: Recipe, cache: Path, install: Install = install_by_pip) ->
     home = cache / recipe.name
     done = home / DONE
     if not done.exists() or done.read_text() != recipe.text:
-        print(f"Installing {recipe.name} into {home} (once) ...", file=sys.stderr, flush=True)
+        told = f"Installing {recipe.name} into {home} (once, about {recipe.minutes} minutes) ..."
+        print(told, file=sys.stderr, flush=True)
         install(recipe, home)
         done.write_text(recipe.text)
     return home / "bin" / "python"
