@@ -18,14 +18,17 @@ from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
 from engine.bench.feeding import session_feeding
 from engine.bench.keeping import measure_keeping
 from engine.bench.peers.effort import PeerEffort
+from engine.bench.peers.environment import PeerUnavailable
 from engine.bench.subject import Subject
 from engine.bench.turns import Party
 from engine.engine import Engine
+from engine.errors import EngineError
 from engine.window import HALF
 
 WINDOW = WINDOW_SINKS + WINDOW_RECENT
 WEIR = "weir"
 STOCK = "stock transformers"
+QUANTISED = "int8 weights"
 IN_CHUNKS = f"chunks of {CHUNK}"
 TOKEN_BY_TOKEN = "token by token"  # noqa: S105
 
@@ -75,6 +78,15 @@ def weir(stack: ExitStack, subject: Subject, effort: PeerEffort) -> Contestant:
     return Contestant(
         WEIR, subject.dtype, feeding, decoding, partial(_keep_weir, subject, effort.snapshots)
     )
+
+
+def quantised(subject: Subject) -> Subject:
+    """The same model with weights of eight bits. PeerUnavailable if they cannot be had here."""
+    config = replace(subject.engine.config, weight_dtype="int8")
+    try:
+        return replace(subject, dtype=QUANTISED, engine=Engine.load(config))
+    except EngineError as error:
+        raise PeerUnavailable(str(error)) from error
 
 
 def _forgetting_by_half(subject: Subject) -> Subject:
