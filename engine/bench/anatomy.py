@@ -83,17 +83,32 @@ def measure_anatomy(subject: Subject, num_tokens: int, num_steps: int, advance: 
 
 
 def dissect_events(roots: list[Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """Shares by part, and the costliest operations of the engine."""
-    parts: Counter[str] = Counter()
-    operations: Counter[str] = Counter()
-    for root in roots:
-        for part, event in _sorted(root, PLANNING):
-            parts[part] += event.self_cpu_time_total
-            if part in OF_THE_ENGINE:
-                operations[event.name] += event.self_cpu_time_total
+    """Shares by part, and the costliest operations of the engine, of the steps `roots`.
+
+    Medians over the steps: where the machine does something else is not where the time goes.
+    """
+    steps = [_times_of(root) for root in roots]
+    parts = _medians([parts for parts, _ in steps])
+    operations = _medians([operations for _, operations in steps])
     total = sum(parts.values())
     shares = {part: parts[part] / total for part in PARTS}
-    return shares, {name: time / total for name, time in operations.most_common(6)}
+    return shares, {name: time / total for name, time in operations.most_common(6) if time}
+
+
+def _times_of(root: Any) -> tuple[Counter[str], Counter[str]]:
+    """Of one step: time by part, and time of the engine's part by operation."""
+    parts: Counter[str] = Counter()
+    operations: Counter[str] = Counter()
+    for part, event in _sorted(root, PLANNING):
+        parts[part] += event.self_cpu_time_total
+        if part in OF_THE_ENGINE:
+            operations[event.name] += event.self_cpu_time_total
+    return parts, operations
+
+
+def _medians(times: list[Counter[str]]) -> Counter[str]:
+    names = {name for one in times for name in one}
+    return Counter({name: statistics.median(one[name] for one in times) for name in names})
 
 
 def _sorted(event: Any, part: str) -> Iterator[tuple[str, Any]]:

@@ -57,7 +57,9 @@ def test_time_goes_to_the_part_that_it_was_spent_in() -> None:
     linear = Event("aten::linear", 1.0, [Event("aten::addmm", 70.0)])
     model = Event(MODEL, 5.0, [linear, attention, Event("aten::mul", 2.0)])
     step = Event(STEP, 3.0, [Event("aten::tensor", 1.0), model])
-    shares, costliest = dissect_events([step])
+    # A step that was held up in one place does not move the medians of three.
+    held_up = Event(STEP, 3.0, [Event("aten::tensor", 1.0), model, Event("aten::mul", 900.0)])
+    shares, costliest = dissect_events([step, held_up, step])
     assert shares == {
         LINEAR: 0.71,
         PRODUCTS: 0.11,
