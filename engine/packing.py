@@ -1,8 +1,9 @@
 """Weights in the layout that the CPU's matrix library reads fastest, made once, at load.
 
 torch's own linear layer hands a weight to MKL as it lies, or, in half precision, rearranges it at
-each call. Arranged once by oneDNN, it takes as much memory and is faster at any number of tokens
-(figures: tests/bench/RESULTS.md).
+each call. Arranged once by oneDNN, it takes as much memory and is faster at nearly any number of
+tokens (figures: tests/bench/RESULTS.md). An output layer that shares its weight with the embedding,
+which must stay readable, is the exception: it becomes a second copy.
 """
 
 from __future__ import annotations
