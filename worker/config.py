@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +26,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from worker.entries import EntryLimits
 
 ENV_PREFIX = "WEIR_"
+DEFAULT_SINKS = 4
+MIN_RECENT = 16
 # llama.cpp and Intel's extension for transformers say how long the window is, not what rolls in it.
 THEIR_NAMES = {"n_keep": "num_sinks", "n_discard": "num_discard", "ctx_size": "num_recent"}
 
@@ -62,6 +63,19 @@ def _step_tokens(tokens: int, info: ValidationInfo) -> int:
             f"must be at least WEIR_NUM_ROWS ({num_rows}), so that no session waits for a step"
         )
     return tokens
+
+
+def _num_recent(ctx_size: Any, num_sinks: Any) -> int:
+    try:
+        sinks, size = int(num_sinks), int(ctx_size)
+    except ValueError:
+        return MIN_RECENT  # the fields themselves say that they are no numbers
+    if size < sinks + MIN_RECENT:
+        raise ValueError(
+            f"WEIR_CTX_SIZE={size}: must be at least {sinks + MIN_RECENT}, for {sinks} sinks and "
+            f"{MIN_RECENT} recent tokens"
+        )
+    return size - sinks
 
 
 def _num_discard(num_discard: int, info: ValidationInfo) -> int:
@@ -166,10 +180,10 @@ class Settings(BaseSettings):
         description="CPU threads of the engine; unset: as many as there are cores",
     )
     num_sinks: int = Field(
-        default=4, ge=0, description="first tokens of a stream that stay visible"
+        default=DEFAULT_SINKS, ge=0, description="first tokens of a stream that stay visible"
     )
     num_recent: int = Field(
-        default=1020, ge=16, description="last tokens of a stream that are visible"
+        default=1020, ge=MIN_RECENT, description="last tokens of a stream that are visible"
     )
     num_discard: Annotated[int, AfterValidator(_num_discard)] = Field(
         default=1,
@@ -274,11 +288,10 @@ class Settings(BaseSettings):
             if theirs in said and ours in said:
                 names = [ENV_PREFIX + name.upper() for name in (theirs, ours)]
                 raise ValueError(f"{' and '.join(names)} say the same: leave one of them out")
-        own = {THEIR_NAMES.get(name, name): value for name, value in said.items()}
+        own = {ours: said[theirs] for theirs, ours in THEIR_NAMES.items() if theirs in said}
         if "ctx_size" in said:
-            num_sinks = own.get("num_sinks", cls.model_fields["num_sinks"].default)
-            with suppress(ValueError):  # no number: the fields themselves say so
-                own["num_recent"] = int(said["ctx_size"]) - int(num_sinks)
+            num_sinks = own.get("num_sinks", said.get("num_sinks", DEFAULT_SINKS))
+            own["num_recent"] = _num_recent(said["ctx_size"], num_sinks)
         return said | own
 
     @property

@@ -84,7 +84,11 @@ def test_settings_do_not_change_once_made() -> None:
             "99999",
             "WEIR_METRICS_PORT='99999': should be less than or equal to 65535",
         ),
-        ("WEIR_CTX_SIZE", "10", "WEIR_NUM_RECENT=6: should be greater than or equal to 16"),
+        (
+            "WEIR_CTX_SIZE",
+            "10",
+            "WEIR_CTX_SIZE=10: must be at least 20, for 4 sinks and 16 recent tokens",
+        ),
         (
             "WEIR_NUM_DISCARD",
             "1021",
