@@ -65,6 +65,11 @@ class SinkCache(Cache):
 
     def prepare(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """Make ready for the tokens in `inputs`; return what the model is to be called with."""
+        if inputs.get("use_cache") is False:
+            raise EngineError(
+                "use_cache=False has `generate` give the whole text again for each token, which "
+                "the cache would take for more text: say use_cache=True."
+            )
         input_ids = _input_ids(inputs)
         rows = self._rows_for(input_ids)
         num_tokens = input_ids.shape[1]
@@ -164,6 +169,11 @@ def _input_ids(inputs: dict[str, Any]) -> Tensor:
     input_ids: Tensor | None = inputs.get("input_ids")
     if input_ids is None:
         raise EngineError("The cache needs input_ids: embeddings do not say what to feed.")
+    if input_ids.shape[1] == 0:
+        raise EngineError(
+            "There is no token that the cache has not seen: give `generate` the whole text so far "
+            "and what comes next, or reset() the cache for another text."
+        )
     mask: Tensor | None = inputs.get("attention_mask")
     if mask is not None and not (mask.ndim == 2 and bool(mask.all())):
         raise EngineError(

@@ -89,6 +89,8 @@ class EngineConfig:
 
         Both discard half (`n_discard=-1`) unless told otherwise; the engine, one token at a time.
         """
+        if ctx_size <= n_keep:
+            raise ConfigError(f"ctx_size={ctx_size} is not valid: use more than n_keep ({n_keep}).")
         num_recent = ctx_size - n_keep
         return cls(model, n_keep, num_recent, num_discard=n_discard, **others)
 

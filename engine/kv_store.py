@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.errors import EngineError
 from engine.formats import Format, Kept
 from engine.rotary import Rotary
 
@@ -43,12 +44,19 @@ class KVStore:
         def room(num_kv_heads: int, dim: int) -> Kept:
             return kept_as.room((num_rows, num_kv_heads, num_slots, dim), device)
 
-        self.keys = [room(shape.num_kv_heads, shape.key_dim) for shape in shapes]
-        self.values = [room(shape.num_kv_heads, shape.value_dim) for shape in shapes]
         self.format = kept_as
         self.num_slots = num_slots
         self.bytes_per_row = num_slots * sum(shape.bytes_per_token(kept_as) for shape in shapes)
         self.num_bytes = num_rows * self.bytes_per_row
+        try:
+            self.keys = [room(shape.num_kv_heads, shape.key_dim) for shape in shapes]
+            self.values = [room(shape.num_kv_heads, shape.value_dim) for shape in shapes]
+        except (RuntimeError, TypeError):  # too little memory, and sizes beyond 64 bits
+            raise EngineError(
+                f"There is no memory for {num_rows} rows of {num_slots:,} tokens "
+                f"({self.num_bytes:,} bytes): use a smaller window, fewer rows (num_rows), or "
+                "numbers of fewer bytes (kv_dtype)."
+            ) from None
 
     @property
     def tensors(self) -> dict[str, Tensor]:

@@ -282,6 +282,22 @@ def test_embeddings_are_refused() -> None:
         model(inputs_embeds=torch.zeros(1, 2, 32), past_key_values=cache_for(model))
 
 
+def test_text_that_the_cache_has_passed_is_refused() -> None:
+    model = endless("llama")
+    cache, prompt = cache_for(model), ids(tokens(5))
+    model.generate(prompt, past_key_values=cache, generation_config=greedily(20))
+    with pytest.raises(EngineError, match="no token that the cache has not seen"):
+        model.generate(prompt, past_key_values=cache, generation_config=greedily(20))
+    assert cache.get_seq_length() == 24
+
+
+def test_whole_text_again_for_each_token_is_refused() -> None:
+    model = endless("llama")
+    config = greedily(5, use_cache=False)
+    with pytest.raises(EngineError, match="say use_cache=True"):
+        model.generate(ids(tokens(5)), past_key_values=cache_for(model), generation_config=config)
+
+
 @pytest.mark.parametrize("family", ["bloom", "falcon", "gptj", "mpt"])
 def test_attention_of_its_own_is_refused(family: str) -> None:
     with pytest.raises(ModelRefused, match=r"cannot use the cache: it attends in a way of its own"):

@@ -56,6 +56,13 @@ def test_temperature_that_is_no_number_is_refused() -> None:
         GenerateRequest(max_tokens=3, temperature=float("nan"))
 
 
+@pytest.mark.parametrize("kv_dtype", ["float32", "int8"])
+@pytest.mark.parametrize("num_recent", [10**13, 10**30])
+def test_window_beyond_all_memory_is_refused(num_recent: int, kv_dtype: str) -> None:
+    with pytest.raises(EngineError, match="no memory for 6 rows"):
+        tiny_engine(num_recent=num_recent, kv_dtype=kv_dtype)
+
+
 @pytest.mark.parametrize("seed", [-1, 2**43, 2**70])
 def test_any_whole_number_is_a_seed(seed: int) -> None:
     engine = tiny_engine()

@@ -524,3 +524,11 @@ def test_eval_counts_perplexity_by_sinks(weir: Weir, tmp_path: Path) -> None:
     figures = json.loads(out.splitlines()[-1])
     assert list(figures["windows"]["64"]) == ["0", "1", "4"]
     assert figures["num_tokens"] == 299 - 64
+
+
+def test_rounds_out_of_range_are_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["eval", "formats", "--text", "talk.txt", "--rounds", "0"])
+    assert ended.value.code == 2
+    line = "argument --rounds: '0' must be a whole number from 1 to 999 (--help says more)"
+    assert capsys.readouterr().err == f"weir eval formats: {line}\n"

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from redis import Redis
 
-from engine import EngineConfig
+from engine import ConfigError, EngineConfig
 from engine.window import Window
 from worker.config import Settings, load_settings, misspelt, settings_error_line
 from worker.connection import connect
@@ -198,3 +198,8 @@ def test_a_variable_that_nothing_reads_is_named_with_the_nearest_that_is_read() 
         "WEIR_NUM_SINK is no setting and is passed over; did you mean WEIR_NUM_SINKS?",
         "WEIR_QQQQ is no setting and is passed over",
     ]
+
+
+def test_context_not_larger_than_what_is_kept_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"ctx_size=40 is not valid: use more than n_keep \(50\)"):
+        EngineConfig.of_context("bundled", ctx_size=40, n_keep=50)

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--temperature", type=_temperature, default=0.0, metavar="T", help="(default: 0, greedy)"
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
-    add_settings(parser, (*SETTINGS, *THEIR_NAMES))
+    add_settings(parser, (*SETTINGS, *reversed(THEIR_NAMES)))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -24,8 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rounds",
-        type=int,
-        choices=range(1, 1000),
+        type=_rounds,
         default=5,
         metavar="N",
         help="turns of each format for the speeds (default: %(default)s)",
@@ -46,3 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     import_module("engine.evals.formats_report").print_formats(formats.run(trial), trial)
     return 0
+
+
+def _rounds(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) < 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 to 999")
+    return int(text)
