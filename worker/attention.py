@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from worker.rotation import Rotation
 from worker.stream import LiveStream
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 2.0
 READ_SECONDS = 0.2
 FEW_TO_LOOK_AT = 16
 FEW_TO_READ = 64

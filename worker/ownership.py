@@ -15,6 +15,7 @@ from worker.committer import Committer, StaleOwner
 from worker.connection import is_passing
 from worker.kit import Kit
 from worker.lease import Lease, Leases
+from worker.outbox import Commit
 from worker.recovery import open_stream
 from worker.rotation import Rotation
 from worker.snapshots import Snapshots
@@ -108,19 +109,21 @@ class Ownership:
             self.streams[name].is_leaving = True
             self.attention.wake(name)
 
-    def take_up_again(self, losses: Iterable[Loss]) -> None:
-        """A stream whose session was lost begins again where its last commit stands; a lost copy is
-        made anew by whoever wanted it."""
+    def note(self, losses: Iterable[Loss]) -> None:
+        """Sessions that are lost; `tend` sees to their streams. A copy that is lost is made anew by
+        whoever wanted it."""
         for loss in losses:
             self._kit.metrics.session_lost(loss.kind)
-            for stream in list(self.streams.values()):
+            for stream in self.streams.values():
                 if stream.session is loss.session:
                     log.warning("%s: its parked session is lost: %s", stream.name, loss.why)
-                    self._lose(stream, loss)
+                    stream.loss = loss
+                    self.attention.wake(stream.name)
 
-    def _lose(self, stream: LiveStream, loss: Loss) -> None:
-        """At once if only its file was bad. If there was no room for it there is none now: then it
-        waits in Redis until there may be, and so does one that owes nothing."""
+    def _begin_again(self, stream: LiveStream, loss: Loss) -> None:
+        """Where its last commit stands: at once, if only its file was bad. If there was no room for
+        it there is none now: it waits in Redis until there may be. So does one that owes nothing.
+        """
         if stream.is_quiet:
             self.let_go(stream)
         elif loss.kind == "not_stored":
@@ -150,10 +153,12 @@ class Ownership:
         return None
 
     def tend(self) -> None:
-        """What is due by the clock: snapshots, streams that are over, leases."""
+        """What is due by the clock: snapshots, streams that are over or lost, leases."""
         for stream in self._in_round:
             stream.save(self._snapshots)
-            if stream.is_closed:
+            if stream.loss:
+                self._begin_again(stream, stream.loss)
+            elif stream.is_closed:
                 self._give_back(stream, "it has ended")
             elif stream.is_leaving:
                 self.let_go(stream)
@@ -184,7 +189,7 @@ class Ownership:
             while commit := stream.commit(self._committer):
                 self._kit.metrics.committed(time.perf_counter() - started, commit.num_entries)
                 if commit.after.snapshot != commit.before.snapshot:
-                    self._keep_only(commit.after.snapshot, stream)
+                    self._keep_only(commit, stream.outbox.lease)
         except (StaleOwner, ResponseError) as error:
             if is_passing(error):
                 raise
@@ -194,11 +199,12 @@ class Ownership:
             return False
         return True
 
-    def _keep_only(self, snapshot: str, stream: LiveStream) -> None:
+    def _keep_only(self, commit: Commit, lease: Lease) -> None:
+        kept, last = commit.after.snapshot, commit.before.snapshot
         try:
-            self._snapshots.keep_only(snapshot, stream.outbox.lease)
+            self._snapshots.keep_only(kept, lease, last=last)
         except OSError as error:
-            log.warning("%s: an old session could not be removed: %s", stream.name, error)
+            log.warning("%s: an old session could not be removed: %s", lease.stream, error)
 
     def _has_room(self) -> bool:
         """Where a full disk has set a bound, it is raised by a tenth now and then."""

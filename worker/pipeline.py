@@ -79,7 +79,7 @@ class Pipeline:
         self.owned.begin_round()
         self.owned.each(LiveStream.take_in)
         report = self._engine.step()
-        self.owned.take_up_again(report.losses)
+        self.owned.note(report.losses)
         self.owned.each(LiveStream.take_out)
         self.owned.commit()
         self.owned.tend()

@@ -33,9 +33,16 @@ class Snapshots:
     def num_bytes(self, name: str) -> int:
         return (self._folder / name).stat().st_size
 
-    def keep_only(self, name: str, lease: Lease) -> None:
-        """Removes the stream's files of this owner and earlier ones, but for `name` ("": all)."""
+    def keep_only(self, name: str, lease: Lease, *, last: str) -> None:
+        """Removes the stream's files of this owner and earlier ones, but for `name` ("": all).
+
+        last: the one before. If it is this owner's, those of earlier ones are gone already, and
+        there is no need to look through a folder with thousands of files.
+        """
         prefix = _prefix(lease.stream)
+        if name and last.startswith(f"{prefix}{lease.epoch}."):
+            (self._folder / last).unlink(missing_ok=True)
+            return
         for path in self._folder.glob(f"{prefix}*.safetensors"):
             epoch = path.name.removeprefix(prefix).split(".")[0]
             if path.name != name and epoch.isdigit() and int(epoch) <= lease.epoch:

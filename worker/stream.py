@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from engine import NoFreeRow, Session, SessionLost
+from engine import Loss, NoFreeRow, Session, SessionLost
 from worker.committer import Committer
 from worker.entries import Entry
 from worker.feed import Feed
@@ -53,6 +53,7 @@ class LiveStream:
         self._memory = MemoryView(kit.engine, now=now)
         self._num_slid_out = session.num_slid_out
         self._has_ended: bool = views.get("ended", False)
+        self.loss: Loss | None = None  # its session is lost, and how
         self._lacks_place = False  # something is to be written, and all places to write are taken
         self._can_settle = True  # nothing of what is to be written is the next entry
         self._holds_still = False  # nothing is fed until the window is computed and copied
@@ -145,7 +146,8 @@ class LiveStream:
 
     @property
     def _is_caught_up(self) -> bool:
-        return self.feed.num_waiting == 0 and self.session.num_pending == 0
+        is_fed = self.feed.num_waiting == 0 and self.session.num_pending == 0
+        return is_fed and not self.session.is_lost
 
     @property
     def _num_uncovered(self) -> int:
@@ -274,29 +276,35 @@ class LiveStream:
 
     @property
     def is_resting(self) -> bool:
-        """Nothing to do until something arrives, or until the clock says so."""
-        is_writing = self._summary.is_writing or not self._questions.is_empty
-        is_hurried = self.is_hurried and self._num_uncovered > 0
-        is_waiting = self._holds_still or self.is_leaving or is_hurried
-        return self.is_silent and self.outbox.is_empty and not is_writing and not is_waiting
+        """Nothing to do until something arrives, or until the clock says so. Tokens that wait for
+        the engine's next steps are the engine's to do."""
+        is_owed = self._holds_still or (self.is_hurried and self._num_uncovered > 0)
+        is_going = self._has_ended or self.is_leaving or self.session.is_lost
+        is_idle = self.inbox.is_empty and self.feed.num_waiting == 0 and self.outbox.is_empty
+        return is_idle and not (is_owed or is_going or self._is_writing)
 
     @property
     def is_queueing(self) -> bool:
         """Nothing to do until it has a place to write."""
-        is_busy = self._summary.is_writing or self._questions.is_answering
         is_settled = self.inbox.is_empty or not self._can_settle
         is_idle = is_settled and self.session.num_pending == 0 and self.outbox.is_empty
-        return self._lacks_place and is_idle and not (is_busy or self.is_leaving)
+        is_busy = self._summary.is_writing or self._questions.is_answering or self.is_leaving
+        return self._lacks_place and is_idle and not (is_busy or self.session.is_lost)
 
     @property
     def is_quiet(self) -> bool:
-        """Nothing is unread, unsummarised or unanswered here: another stream may have the row."""
-        return self._is_done and self.inbox.is_empty and self.outbox.is_empty
+        """Nothing is unread, unsummarised or unanswered here, whatever became of its session."""
+        is_covered = self._summary.covered == self.feed.published and not self._has_ended
+        is_idle = self.inbox.is_empty and self.outbox.is_empty
+        return is_covered and is_idle and not self._is_writing
+
+    @property
+    def _is_writing(self) -> bool:
+        return self._summary.is_writing or not self._questions.is_empty
 
     @property
     def _is_done(self) -> bool:
-        is_summarised = not self._num_uncovered and not self._summary.is_writing
-        return self._is_caught_up and is_summarised and self._questions.is_empty
+        return self._is_caught_up and not self._num_uncovered and not self._is_writing
 
     def check_coverage(self) -> None:
         """No token is outside the window that no summary has covered."""

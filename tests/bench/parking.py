@@ -126,6 +126,11 @@ class Bench:
         self.pipeline.run_once()
         self.beside_steps.append(time.thread_time() - cpu - self._step_cpu)
 
+    @property
+    def has_read_all(self) -> bool:
+        streams = self.pipeline.owned.streams.values()
+        return not self.engine.has_work and all(stream.is_resting for stream in streams)
+
     def take_rounds(self) -> list[float]:
         """Milliseconds."""
         rounds, self.beside_steps = self.beside_steps, []
@@ -186,9 +191,7 @@ def _read(bench: Bench, load: Load, redis: Redis, figures: Figures) -> None:
     started, steps = time.perf_counter(), bench.step_seconds
     publisher = threading.Thread(target=_publish, args=(load, bench.settings))
     publisher.start()
-    while publisher.is_alive() or not all(
-        stream.is_resting for stream in bench.pipeline.owned.streams.values()
-    ):
+    while publisher.is_alive() or not bench.has_read_all:
         bench.round()
     publisher.join()
     bench.engine.check_integrity()
@@ -223,7 +226,7 @@ def _rest(bench: Bench, load: Load, redis: Redis, figures: Figures) -> None:
     rounds = bench.take_rounds()
     figures.one_talks_cpu_ms_beside_step_median = median(rounds)
     figures.one_talks_cpu_ms_beside_step_worst = max(rounds)
-    while not stream.is_resting:
+    while not bench.has_read_all:
         bench.round()
     started, cpu = time.perf_counter(), time.thread_time()
     while time.perf_counter() - started < SECONDS_OF_REST:
