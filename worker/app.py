@@ -18,9 +18,10 @@ from pydantic import ValidationError
 
 from worker import tasks
 from worker.bootstep import EngineStep
-from worker.config import ENV_PREFIX, Settings, load_settings, settings_error_line
+from worker.config import Settings, load_settings, settings_error_line
 from worker.engine_thread import Runnable
 from worker.reconciler import ROUND_KEY
+from worker.rules import ENV_PREFIX
 
 if TYPE_CHECKING:
     from worker.metrics import Metrics

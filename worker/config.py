@@ -3,9 +3,6 @@
 Each field says in its description what it does; `--help` and the README's table are made from it.
 """
 
-import json
-import math
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,111 +15,13 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from worker import rules
 from worker.entries import EntryLimits
-
-ENV_PREFIX = "WEIR_"
-DEFAULT_SINKS = 4
-MIN_RECENT = 16
-# llama.cpp and Intel's extension for transformers say how long the window is, not what rolls in it.
-THEIR_NAMES = {"n_keep": "num_sinks", "n_discard": "num_discard", "ctx_size": "num_recent"}
-
-
-def _redis_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("must look like redis://127.0.0.1:6379/0 (rediss:// for TLS)")
-    if not re.fullmatch(r"/?\d*", parts.path):
-        raise ValueError("must end in a database number, as in redis://127.0.0.1:6379/0")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("must have a port from 0 to 65535, or none for 6379") from None
-    return url
-
-
-def _password_file(path: Path | None) -> Path | None:
-    if path is not None:
-        try:
-            path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ValueError(f"cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ValueError("must be a UTF-8 text") from None
-    return path
-
-
-def _step_tokens(tokens: int, info: ValidationInfo) -> int:
-    num_rows = info.data.get("num_rows", 0)
-    if tokens < num_rows:
-        raise ValueError(
-            f"must be at least WEIR_NUM_ROWS ({num_rows}), so that no session waits for a step"
-        )
-    return tokens
-
-
-def _num_recent(ctx_size: Any, num_sinks: Any) -> int:
-    try:
-        sinks, size = int(num_sinks), int(ctx_size)
-    except ValueError:
-        return MIN_RECENT  # the fields themselves say that they are no numbers
-    if size < sinks + MIN_RECENT:
-        raise ValueError(
-            f"WEIR_CTX_SIZE={size}: must be at least {sinks + MIN_RECENT}, for {sinks} sinks and "
-            f"{MIN_RECENT} recent tokens"
-        )
-    return size - sinks
-
-
-def _num_discard(num_discard: int, info: ValidationInfo) -> int:
-    num_recent = info.data.get("num_recent", num_discard)
-    if num_discard != -1 and not 1 <= num_discard <= num_recent:
-        raise ValueError(f"must be 1 to WEIR_NUM_RECENT ({num_recent}), or -1 for half of it")
-    return num_discard
-
-
-def _block_seconds(seconds: float, info: ValidationInfo) -> float:
-    lease_seconds = info.data.get("lease_seconds", math.inf)
-    if seconds > lease_seconds / 3:
-        raise ValueError(
-            f"must be at most a third of WEIR_LEASE_SECONDS ({lease_seconds:g}), or streams are "
-            "lost while their owner waits"
-        )
-    return seconds
-
-
-def _device(device: str) -> str:
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise ValueError("must be cpu, cuda or cuda:N")
-    return device
-
-
-def _patterns(pattern: str) -> str:
-    if not all(part.strip() for part in pattern.split(",")):
-        raise ValueError("must be key patterns with commas between them, as in live:*,talk:*")
-    return pattern
-
-
-def _questions(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value or "{}")
-    except json.JSONDecodeError:
-        raise ValueError('must be a JSON object, as in {"todo": "Action items so far?"}') from None
-
-
-def _question_names(prompts: dict[str, str]) -> dict[str, str]:
-    for name, question in prompts.items():
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-            raise ValueError(f"the name {name!r} must be letters, digits, - and _ (at most 64)")
-        if not question.strip():
-            raise ValueError(f"{name!r} must have a question")
-    return prompts
+from worker.rules import ENV_PREFIX
 
 
 class Settings(BaseSettings):
@@ -132,18 +31,18 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
     )
 
-    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
+    redis_url: Annotated[str, AfterValidator(rules.redis_url)] = Field(
         default="redis://127.0.0.1:6379/0",
         description="Redis or Valkey server (7.0 or newer), as a URL",
     )
     redis_password: SecretStr | None = Field(
         default=None, description="password of the server, if it is not in the URL"
     )
-    redis_password_file: Annotated[Path | None, AfterValidator(_password_file)] = Field(
+    redis_password_file: Annotated[Path | None, AfterValidator(rules.password_file)] = Field(
         default=None,
         description="file whose first line is the password; or WEIR_REDIS_PASSWORD holds it",
     )
-    pattern: Annotated[str, AfterValidator(_patterns)] = Field(
+    pattern: Annotated[str, AfterValidator(rules.patterns)] = Field(
         default="live:*", description="which keys are streams: glob patterns, commas between them"
     )
     discover_seconds: float = Field(
@@ -157,7 +56,7 @@ class Settings(BaseSettings):
         min_length=1,
         description='"bundled", a local directory, or a Hugging Face id',
     )
-    device: Annotated[str, AfterValidator(_device)] = Field(
+    device: Annotated[str, AfterValidator(rules.device)] = Field(
         default="cpu", description="where the model runs: cpu, cuda or cuda:N"
     )
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
@@ -180,12 +79,12 @@ class Settings(BaseSettings):
         description="CPU threads of the engine; unset: as many as there are cores",
     )
     num_sinks: int = Field(
-        default=DEFAULT_SINKS, ge=0, description="first tokens of a stream that stay visible"
+        default=rules.DEFAULT_SINKS, ge=0, description="first tokens of a stream that stay visible"
     )
     num_recent: int = Field(
-        default=1020, ge=MIN_RECENT, description="last tokens of a stream that are visible"
+        default=1020, ge=rules.MIN_RECENT, description="last tokens of a stream that are visible"
     )
-    num_discard: Annotated[int, AfterValidator(_num_discard)] = Field(
+    num_discard: Annotated[int, AfterValidator(rules.num_discard)] = Field(
         default=1,
         description="recent tokens that leave together when a new one finds no room; -1: half",
     )
@@ -193,8 +92,10 @@ class Settings(BaseSettings):
         default=None,
         description="sinks and recent tokens together, as llama.cpp and Intel's extension say it",
     )
-    n_keep: int | None = Field(default=None, description="their name for num_sinks")
-    n_discard: int | None = Field(default=None, description="their name for num_discard")
+    n_keep: int | None = Field(default=None, ge=0, description="their name for num_sinks")
+    n_discard: Annotated[int | None, AfterValidator(rules.num_discard)] = Field(
+        default=None, description="their name for num_discard"
+    )
     num_rows: int = Field(
         default=48,
         ge=2,
@@ -213,7 +114,7 @@ class Settings(BaseSettings):
         description="where parked sessions are kept on disk; workers may share it",
     )
     max_chunk: int = Field(default=256, ge=1, description="tokens of one stream in one step")
-    max_step_tokens: Annotated[int, AfterValidator(_step_tokens)] = Field(
+    max_step_tokens: Annotated[int, AfterValidator(rules.step_tokens)] = Field(
         default=1024, ge=1, description="tokens of all streams in one step"
     )
 
@@ -222,7 +123,7 @@ class Settings(BaseSettings):
         ge=1,
         description="after how long without a sign of life a stream may be taken over",
     )
-    block_seconds: Annotated[float, AfterValidator(_block_seconds)] = Field(
+    block_seconds: Annotated[float, AfterValidator(rules.block_seconds)] = Field(
         default=0.2, gt=0, le=60, description="how long an idle worker waits for entries at a time"
     )
     read_count: int = Field(default=64, ge=1, description="entries of one stream in one read")
@@ -256,7 +157,10 @@ class Settings(BaseSettings):
         " was said (quotes); auto: quotes with the bundled model, free with any other",
     )
     prompts: Annotated[
-        dict[str, str], NoDecode, BeforeValidator(_questions), AfterValidator(_question_names)
+        dict[str, str],
+        NoDecode,
+        BeforeValidator(rules.questions),
+        AfterValidator(rules.question_names),
     ] = Field(
         default={}, description='rolling questions of your own, as JSON: {"name": "question"}'
     )
@@ -282,17 +186,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _in_our_words(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """A window that is given in the words of llama.cpp, in ours."""
-        said = {name: value for name, value in given.items() if value is not None}
-        for theirs, ours in THEIR_NAMES.items():
-            if theirs in said and ours in said:
-                names = [ENV_PREFIX + name.upper() for name in (theirs, ours)]
-                raise ValueError(f"{' and '.join(names)} say the same: leave one of them out")
-        own = {ours: said[theirs] for theirs, ours in THEIR_NAMES.items() if theirs in said}
-        if "ctx_size" in said:
-            num_sinks = own.get("num_sinks", said.get("num_sinks", DEFAULT_SINKS))
-            own["num_recent"] = _num_recent(said["ctx_size"], num_sinks)
-        return said | own
+        return rules.in_our_words(given)
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -344,7 +238,9 @@ def misspelt(names: Iterable[str], commands: Iterable[str]) -> list[str]:
 
 def settings_error_line(error: ValidationError) -> str:
     """One line: the variable, its value, and what would be valid. For the first thing wrong."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # A value that was given by another name is wrong by both: the user knows the one that he gave.
+    first = next((e for e in errors if e["loc"] and e["loc"][0] in rules.THEIR_NAMES), errors[0])
     reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
     if not first["loc"]:  # several of them together
         return reason

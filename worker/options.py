@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from worker.config import ENV_PREFIX, Settings, settings_error_line
+from worker.config import Settings, settings_error_line
+from worker.rules import ENV_PREFIX
 
 # The password itself is no option: the arguments of a process are for all to see.
 SERVER_SETTINGS = ("redis_url", "redis_password_file")

@@ -89,6 +89,12 @@ def test_settings_do_not_change_once_made() -> None:
             "10",
             "WEIR_CTX_SIZE=10: must be at least 20, for 4 sinks and 16 recent tokens",
         ),
+        ("WEIR_N_KEEP", "-1", "WEIR_N_KEEP='-1': should be greater than or equal to 0"),
+        (
+            "WEIR_N_DISCARD",
+            "1021",
+            "WEIR_N_DISCARD='1021': must be 1 to WEIR_NUM_RECENT (1020), or -1 for half of it",
+        ),
         (
             "WEIR_NUM_DISCARD",
             "1021",

@@ -21,8 +21,8 @@ import engine
 from engine import EngineError
 from worker.commands.interrupts import Interrupts
 from worker.commands.script import user_texts
-from worker.config import THEIR_NAMES
 from worker.options import add_settings, settings_from
+from worker.rules import THEIR_NAMES
 
 if TYPE_CHECKING:
     from worker.config import Settings

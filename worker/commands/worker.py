@@ -14,8 +14,9 @@ from celery.bin.celery import celery
 from celery.exceptions import SecurityWarning
 
 from worker.cli import COMMANDS, MISUSED
-from worker.config import ENV_PREFIX, Settings, misspelt
+from worker.config import Settings, misspelt
 from worker.options import UsageError, add_settings, given_settings, settings_from
+from worker.rules import ENV_PREFIX
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
