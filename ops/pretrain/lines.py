@@ -1,10 +1,10 @@
 """A small model that can look up lines, and nothing else: it shows what `weir eval lines` measures.
 
-    python -m ops.pretrain.lines --out FOLDER --minutes 20
+    python -m ops.pretrain.lines --out FOLDER --minutes 6
 
-Everything is generated: a sample is some lines of a record and questions about them, of which only
-the answers are learnt. FOLDER/model is what transformers loads, FOLDER/log.jsonl how it went. The
-minutes are of processor time, so that a busy machine gives the same model; Ctrl-C ends it earlier.
+Everything is generated: a sample is some lines of a record, and questions about them with their
+answers. FOLDER/model is what transformers loads, FOLDER/log.jsonl how it went. The minutes are of
+processor time, so that a busy machine trains for as long; Ctrl-C ends it earlier.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 
 import torch
@@ -36,16 +35,18 @@ RECIPE = Recipe(
     hidden_size=128,
     intermediate_size=256,
     num_layers=3,
-    head_dim=32,
-    num_heads=4,
-    num_kv_heads=4,
+    head_dim=16,
+    num_heads=8,
+    num_kv_heads=8,
+    short_length=96,
     long_length=256,
     long_rows=8,
     warm_up_steps=100,
 )
 MAX_NUMBER = 10_000
 STEPS_BETWEEN_LOGS = 20
-MIN_LINES = 3
+LEARNT, GROWTH = 0.9, 1.3
+MIN_LINES = 2
 # A line has fewer tokens than this, and a question with its answer more than that.
 MAX_LINE_TOKENS, MIN_LINE_TOKENS = 25, 16
 PREAMBLE_SHARE = 0.5
@@ -77,40 +78,66 @@ def lines_tokenizer() -> PreTrainedTokenizerFast:
 def train(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, budget: Budget
 ) -> Iterator[dict[str, float]]:
-    """Until the budget is spent; a row of figures now and then."""
-    optimisers, step, num_right, num_asked = Optimisers(model, recipe), 0, 0, 0
+    """Until the budget is spent; a row of figures now and then.
+
+    Samples begin short, for to find one line among two is learnt soon and among ten hardly ever,
+    and grow whenever the model answers them.
+    """
+    optimisers, step, length = Optimisers(model, recipe), 0, recipe.short_length
+    num_right, num_asked = 0, 0
     budget.tick()
     while budget.share_spent < 1.0:
-        tokens, labels = batch_of_step(tokenizer, recipe, step)
+        tokens, is_answer = batch_of_step(tokenizer, recipe, step, length)
         logits = model(input_ids=tokens[:, :-1], use_cache=False).logits.float()
-        loss = cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED)
+        loss = _loss(logits, tokens[:, 1:], is_answer[:, 1:])
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimisers.step(rate(recipe, step, budget.share_spent))
         budget.tick()
         step += 1
-        is_asked = labels[:, 1:] != IGNORED
-        num_right += int((logits.argmax(-1) == labels[:, 1:])[is_asked].sum())
-        num_asked += int(is_asked.sum())
+        num_right += int((logits.argmax(-1) == tokens[:, 1:])[is_answer[:, 1:]].sum())
+        num_asked += int(is_answer.sum())
         if step % STEPS_BETWEEN_LOGS == 0:
+            share_right = num_right / num_asked
             yield {
                 "step": step,
                 "seconds": round(budget.spent, 1),
+                "length": length,
                 "loss": round(loss.item(), 4),
-                "tokens_right": round(num_right / num_asked, 4),
+                "tokens_right": round(share_right, 4),
             }
+            if share_right > LEARNT:
+                length = min(recipe.long_length, int(length * GROWTH))
             num_right = num_asked = 0
 
 
+def _loss(logits: torch.Tensor, tokens: torch.Tensor, is_answer: torch.Tensor) -> torch.Tensor:
+    """Of everything, and of the answers once more.
+
+    Of the answers alone a model learnt to copy some line, and not which one: it is the lines and
+    their numbers that teach it to look back.
+    """
+    everything = tokens.masked_fill(tokens == PAD_ID, IGNORED)
+    answers = tokens.masked_fill(~is_answer, IGNORED)
+    of_all, of_answers = (
+        cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+        for labels in (everything, answers)
+    )
+    return of_all + of_answers
+
+
 def batch_of_step(
-    tokenizer: PreTrainedTokenizerFast, recipe: Recipe, step: int
+    tokenizer: PreTrainedTokenizerFast, recipe: Recipe, step: int, length: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(tokens, labels), int64 [rows, length] each; labels are the answers, IGNORED elsewhere."""
+    """(tokens int64, is it an answer's), [rows, length] each.
+
+    However long the samples, a batch has as many tokens.
+    """
     draw = random.Random(f"{recipe.seed} {step}")  # noqa: S311
-    samples = [lines_sample(tokenizer, recipe.long_length, draw) for _ in range(recipe.long_rows)]
+    num_rows = recipe.long_rows * recipe.long_length // length
+    samples = [lines_sample(tokenizer, length, draw) for _ in range(num_rows)]
     tokens = torch.tensor([sample.tokens for sample in samples])
-    learnt = torch.tensor([sample.learnt for sample in samples])
-    return tokens, torch.where(learnt, tokens, IGNORED)
+    return tokens, torch.tensor([sample.learnt for sample in samples])
 
 
 def lines_sample(tokenizer: PreTrainedTokenizerFast, length: int, draw: random.Random) -> Sample:
@@ -125,9 +152,7 @@ def lines_sample(tokenizer: PreTrainedTokenizerFast, length: int, draw: random.R
     sample = Sample([SINK_ID], [False])
     for ids in encode_all([*preamble, *map(record.line, numbers)], tokenizer):
         _extend(sample, ids, learnt=False)
-    # Each line once before any a second time: an answer that was given before is easier to find.
-    rounds = (draw.sample(numbers, len(numbers)) for _ in range(0, length, MIN_LINE_TOKENS))
-    asked = list(chain.from_iterable(rounds))[: length // MIN_LINE_TOKENS]
+    asked = draw.choices(numbers, k=length // MIN_LINE_TOKENS)
     texts = [text for n in asked for text in (record.question(n), f"{record.answer(n)}\n")]
     for number, ids in enumerate(encode_all(texts, tokenizer)):
         _extend(sample, ids, learnt=number % 2 == 1)
@@ -146,7 +171,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m ops.pretrain.lines", description="Train a model that looks up lines."
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for everything it makes")
-    parser.add_argument("--minutes", type=float, default=20.0, help="processor time to spend")
+    parser.add_argument("--minutes", type=float, default=6.0, help="processor time to spend")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     return parser.parse_args()
 
