@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.families import families_table
-from worker.config import ENV_PREFIX, Settings
+from worker.config import Settings
+from worker.rules import ENV_PREFIX
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
