@@ -14,7 +14,7 @@ from engine.scheduler import Segment
 
 # Queries attended together: a block scores the whole ring and all of itself, and of that only a
 # band of the ring's width is visible. Shorter blocks waste less, longer ones call less.
-BLOCK_TOKENS = 64
+BLOCK_TOKENS = 128
 
 
 @dataclass(frozen=True)
