@@ -147,7 +147,7 @@ def test_kombu_is_known_only_for_its_errors() -> None:
 
 
 def test_metrics_are_made_in_one_place_and_served_in_another() -> None:
-    allowed = ("worker.metrics", "worker.health", "worker.bootstep")
+    allowed = ("worker.metrics", "worker.cuda_memory", "worker.health", "worker.bootstep")
     assert outside(importers("prometheus_client"), *allowed) == set()
 
 

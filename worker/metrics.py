@@ -6,14 +6,13 @@ stream does is in its `weir:{...}:memory` key. Each verb may be called from any 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+
+from worker.cuda_memory import CudaMemory
 
 if TYPE_CHECKING:
     from engine import MemoryReport, StepReport
@@ -290,18 +289,3 @@ class Metrics:
         self._redis_errors = self._counter(
             "weir_redis_connection_errors", "Times the server did not answer."
         )
-
-
-class CudaMemory(Collector):
-    """Bytes that torch holds on each CUDA device, asked at each scrape; no series without CUDA."""
-
-    def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(
-            "weir_cuda_memory_allocated_bytes", "Tensors on a CUDA device.", labels=["device"]
-        )
-        # Not imported here: a process that has no torch yet has no CUDA memory either.
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            for index in range(torch.cuda.device_count()):
-                family.add_metric([f"cuda:{index}"], torch.cuda.memory_allocated(index))
-        yield family
