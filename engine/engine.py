@@ -135,11 +135,18 @@ class Engine:
 
     def feed(self, session: Session, token_ids: Sequence[int]) -> None:
         """Accept tokens; later steps compute them. EngineError: there is no such token."""
+        self._require_own(session)
         session.feed(self._known(token_ids))
 
     def generate(self, session: Session, prompt: Sequence[int], request: GenerateRequest) -> None:
         """Feed `prompt`, then decode. The last token of the output stays pending, like any fed."""
+        self._require_own(session)
         session.generate(self._known(prompt), request)
+
+    def _require_own(self, session: Session) -> None:
+        """A session of another engine would never be computed here, and has another's row."""
+        if not session.is_closed and session not in self._scheduler:
+            raise EngineError("The session belongs to another engine.")
 
     def _known(self, token_ids: Iterable[int]) -> list[int]:
         """An unknown token would fail the step of all sessions, and on a GPU end the process."""
@@ -154,6 +161,7 @@ class Engine:
 
         NoFreeRow; SessionLost if it is parked and cannot be read.
         """
+        self._require_own(session)
         session.require_open()
         self._require_place()
         copy = session.copy_to(None)
@@ -165,6 +173,7 @@ class Engine:
         """Forget the session: its row is free, its parked copy gone. Closing twice is harmless."""
         if session.is_closed:
             return
+        self._require_own(session)
         session.is_closed = True
         self._scheduler.remove(session)
         self._parking.dismiss(session)
@@ -174,6 +183,7 @@ class Engine:
 
         Raises OSError; SessionLost if it is parked and cannot be read.
         """
+        self._require_own(session)
         snapshot.require_complete(session)
         snapshot.save(session, self._parking.tensors_of(session), self.model, Path(path))
 

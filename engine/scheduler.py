@@ -44,6 +44,9 @@ class Scheduler:
     def num_sessions(self) -> int:
         return len(self._sessions)
 
+    def __contains__(self, session: Session) -> bool:
+        return session in self._sessions
+
     @property
     def has_work(self) -> bool:
         return any(session.pending for session in self._sessions)

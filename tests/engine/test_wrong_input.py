@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,3 +75,21 @@ def test_any_whole_number_is_a_seed(seed: int) -> None:
         run(engine)
         outputs.append(session.generated)
     assert outputs[0] == outputs[1]
+
+
+def test_session_of_another_engine_is_refused_and_keeps_its_row(tmp_path: Path) -> None:
+    engine, other = tiny_engine(num_rows=2), tiny_engine(num_rows=2)
+    session = other.open()
+    for use in (
+        lambda: engine.feed(session, [3]),
+        lambda: engine.generate(session, [3], GenerateRequest(max_tokens=3)),
+        lambda: engine.fork(session),
+        lambda: engine.save(session, tmp_path / "saved"),
+        lambda: engine.close(session),
+    ):
+        with pytest.raises(EngineError, match="another engine"):
+            use()
+    other.feed(session, tokens(5))
+    run(other)
+    assert session.num_computed == 5
+    assert engine.num_free_rows == 2
