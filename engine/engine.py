@@ -60,32 +60,25 @@ class Engine:
         """Compute the next tokens of every session that has some, and sample where wanted."""
         started = time.perf_counter()
         segments = self._seat(self._scheduler.plan(self._seating.num_lendable))
-        moves, losses = self._tally.take()
         if not segments:
-            return StepReport(moves=moves, losses=losses)
-        slid_out_before = sum(segment.session.num_slid_out for segment in segments)
+            return self._report((), [], 0, started)
         logits = self.model.compute(segments, self._store)
-        self._advance(segments)
+        num_slid_out = self._advance(segments)
         sampled = self._sample(segments, logits)
-        return StepReport(
-            num_tokens=sum(segment.num_tokens for segment in segments),
-            num_sessions=len(segments),
-            num_generated=len(sampled),
-            seconds=time.perf_counter() - started,
-            finished=tuple(session for session in sampled if not session.is_generating),
-            num_slid_out=sum(s.session.num_slid_out for s in segments) - slid_out_before,
-            moves=moves,
-            losses=losses,
-        )
+        return self._report(segments, sampled, num_slid_out, started)
 
     def _seat(self, segments: Sequence[Segment]) -> list[Segment]:
         """Everybody in the step has a row; whoever turned out to be lost is not in it."""
         self._parking.bring_in([segment.session for segment in segments])
         return in_batching_order([s for s in segments if not s.session.is_lost])
 
-    def _advance(self, segments: Sequence[Segment]) -> None:
+    def _advance(self, segments: Sequence[Segment]) -> int:
+        """How many tokens slid out."""
+        sessions = [segment.session for segment in segments]
+        before = sum(session.num_slid_out for session in sessions)
         for segment in segments:
             segment.session.advance(segment.num_tokens)
+        return sum(session.num_slid_out for session in sessions) - before
 
     def _sample(self, segments: Sequence[Segment], logits: Tensor) -> list[Session]:
         sessions = [segment.session for segment in segments if segment.wants_logits]
@@ -93,6 +86,26 @@ class Engine:
         for session, token_id in zip(sessions, sample(logits, generations), strict=True):
             session.accept(token_id)
         return sessions
+
+    def _report(
+        self,
+        segments: Sequence[Segment],
+        sampled: Sequence[Session],
+        num_slid_out: int,
+        started: float,
+    ) -> StepReport:
+        """An empty step takes no time, but sessions may have been moved, or lost, before it."""
+        moves, losses = self._tally.take()
+        return StepReport(
+            num_tokens=sum(segment.num_tokens for segment in segments),
+            num_sessions=len(segments),
+            num_generated=len(sampled),
+            seconds=time.perf_counter() - started if segments else 0.0,
+            finished=tuple(session for session in sampled if not session.is_generating),
+            num_slid_out=num_slid_out,
+            moves=moves,
+            losses=losses,
+        )
 
     @property
     def has_work(self) -> bool:

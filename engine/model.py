@@ -249,6 +249,11 @@ def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
         raise ModelRefused(f"{source} cannot stream: {reason}. {WHAT_WORKS}") from error
     except (OSError, ValueError, ImportError) as error:
         line = " ".join(str(error).split())
+        if line.startswith("We couldn't connect to"):  # what follows tells of a mode of theirs
+            line = (
+                "the model hub does not answer, and nothing of that name is kept here. Check the "
+                "name and the connection, or name a directory."
+            )
         raise ModelRefused(f"{source} could not be loaded: {line[:400]}") from error
 
 

@@ -15,7 +15,13 @@ from types import ModuleType
 from redis.exceptions import RedisError
 
 from worker.connection import no_server_line
-from worker.options import OneLineParser, UsageError, read_environment, settings_from
+from worker.options import (
+    OneLineParser,
+    UsageError,
+    menu_parser,
+    read_environment,
+    settings_from,
+)
 
 COMMANDS = {
     "demo": "the whole path on this machine, with nothing to set up",
@@ -81,18 +87,8 @@ def _run_with_server(command: ModuleType, arguments: argparse.Namespace) -> int:
 
 
 def _main_parser() -> OneLineParser:
-    width = max(map(len, COMMANDS))
-    lines = (f"  {name:<{width}}  {what}" for name, what in COMMANDS.items())
-    parser = OneLineParser(
-        prog="weir",
-        usage="weir COMMAND [OPTIONS]",
-        description="Endless text streams in Redis, read by a model whose memory stays level.",
-        epilog="commands:\n" + "\n".join(lines) + "\n\n`weir COMMAND --help` lists the options of "
-        "a command and the WEIR_* variables\nthat say the same.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS)
-    return parser
+    what = "Endless text streams in Redis, read by a model whose memory stays level."
+    return menu_parser("weir", "command", COMMANDS, what)
 
 
 def _sentence(command: ModuleType) -> str:

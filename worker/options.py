@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -34,6 +34,23 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (--help says more)\n")
+
+
+def menu_parser(prog: str, kind: str, entries: Mapping[str, str], what: str) -> OneLineParser:
+    """For a word that says which of several programs is meant; what follows belongs to that one."""
+    width = max(map(len, entries))
+    lines = "\n".join(f"  {name:<{width}}  {help_}" for name, help_ in entries.items())
+    variables = "_".join([*prog.upper().split(), ""])
+    parser = OneLineParser(
+        prog=prog,
+        usage=f"{prog} {kind.upper()} [OPTIONS]",
+        description=what,
+        epilog=f"{kind}s:\n{lines}\n\n`{prog} {kind.upper()} --help` lists the options of a {kind} "
+        f"and the {variables}* variables\nthat say the same.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(kind, nargs="?", choices=entries, help=argparse.SUPPRESS)
+    return parser
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:

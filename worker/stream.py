@@ -18,18 +18,16 @@ from worker.committer import Committer
 from worker.entries import Entry
 from worker.feed import Feed
 from worker.inbox import Gap, Inbox, Item
-from worker.keys import stream_keys
 from worker.kit import Kit
 from worker.memory import MemoryView
 from worker.outbox import Commit, Outbox
+from worker.outputs import Outputs
 from worker.requests import Request
 from worker.saving import Saving
 from worker.snapshots import Snapshots
 from worker.views.question import Question, Questions
 from worker.views.summary import Summary
 from worker.views.transcript import Transcript
-
-MAX_KEPT = 10_000  # rejected entries, and answers
 
 
 class LiveStream:
@@ -44,7 +42,7 @@ class LiveStream:
         self.is_leaving = False  # asked to let the stream go
         self.is_hurried = False  # asked for its summary now: another stream wants the row
         self._kit = kit
-        self._keys = stream_keys(outbox.lease.stream)
+        self._outputs = Outputs(kit.settings, outbox)
         self._transcript = Transcript(kit.restorer, views.get("transcript", {}))
         self._summary = Summary(kit.summariser, kit.cadence, views["summary"], now=now)
         self._questions = Questions(
@@ -105,7 +103,7 @@ class LiveStream:
         """False while the model still writes it."""
         if isinstance(item, Entry):
             return self._publish_lines(item)
-        self.outbox.publish(self._keys.rejected, item.republished(), MAX_KEPT)
+        self._outputs.rejected(item.republished())
         self._kit.metrics.rejected(item.kind)
         return True
 
@@ -113,7 +111,7 @@ class LiveStream:
         lines = self._transcript.settle(entry)
         for fields in lines or ():
             self.feed.publish(self._kit.line(fields))
-            self.outbox.publish(self._keys.transcript, fields, self._kit.settings.transcript_maxlen)
+            self._outputs.line(fields)
             self.outbox.advance(tokens_seen=self.feed.published)
         return lines is not None
 
@@ -199,7 +197,7 @@ class LiveStream:
 
     def take_out(self) -> None:
         """What the model has finished goes into the outbox, and the stream ends when it is over."""
-        now, keys, metrics = self._kit.clock(), self._keys, self._kit.metrics
+        now, metrics = self._kit.clock(), self._kit.metrics
         metrics.slid_out(self.session.num_slid_out - self._num_slid_out)
         self._num_slid_out = self.session.num_slid_out
         summary = self._summary.finish(now)
@@ -210,8 +208,7 @@ class LiveStream:
         answered = self._questions.finish(now)
         if answered:
             question, fields = answered
-            entry = self.outbox.next.entry_id
-            self.outbox.publish(keys.answers, fields | {"entry": entry}, MAX_KEPT)
+            self._outputs.answer(fields)
             metrics.view("prompt", float(fields["seconds"]))
             if not question.is_rolling and self._request:
                 self._carried_out(self._request)
@@ -221,15 +218,13 @@ class LiveStream:
             self._publish_memory(now)
 
     def _publish_summary(self, fields: dict[str, str]) -> None:
-        if fields["reason"] == "end":
-            fields["final"] = "1"
-        self.outbox.publish(self._keys.summary, fields, self._kit.settings.summary_maxlen)
+        self._outputs.summary(fields)
         self.feed.forget(self._summary.covered)
         self._kit.metrics.view("summary", float(fields["seconds"]))
 
     def _publish_memory(self, now: float) -> None:
-        fields = self._memory.read(self.session, self.outbox.next.entry_id, now)
-        self.outbox.publish(self._keys.memory, fields, self._kit.settings.memory_maxlen)
+        entry = self.outbox.next.entry_id
+        self._outputs.memory(self._memory.read(self.session, entry, now))
 
     @property
     def _is_over(self) -> bool:

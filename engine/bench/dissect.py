@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,8 +18,8 @@ from engine.bench.effort import CHUNK
 from engine.bench.machine import this_machine
 from engine.bench.progress import stage
 from engine.bench.report import Report
-from engine.bench.run import print_last_line
 from engine.bench.subject import open_subject
+from engine.bench.summary import print_summary
 
 LARGEST_ENGINE_SHARE = 0.1
 
@@ -48,14 +47,14 @@ def dissect(
         report.print_tables(_table(name, anatomy) for anatomy in results[name])
         aims[name] = {"engine_share": _aim(results[name][0])}
     report.print_aims(aims, title=f"Aims, chunks of {CHUNK}")
-    summary = {
-        "benchmark": "weir profile",
-        "machine": asdict(machine) | {"load_average_after": os.getloadavg()},
-        "seconds": time.perf_counter() - started,
-        "results": {name: [asdict(one) for one in of] for name, of in results.items()},
-        "aims": {name: {key: asdict(aim) for key, aim in of.items()} for name, of in aims.items()},
-    }
-    print_last_line(summary, json_path)
+    print_summary(
+        "weir profile",
+        machine,
+        started,
+        {name: [asdict(one) for one in of] for name, of in results.items()},
+        aims,
+        json_path,
+    )
 
 
 def _measure(model: str, dtype: str, num_steps: int, num_threads: int) -> list[Anatomy]:

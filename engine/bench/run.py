@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gc
-import json
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import transformers
 
@@ -26,6 +23,7 @@ from engine.bench.machine import this_machine
 from engine.bench.progress import stage
 from engine.bench.report import Report
 from engine.bench.subject import Subject, open_subject
+from engine.bench.summary import print_summary
 
 # Beside the streams that decode together: the session they are forks of, and one to spare.
 SPARE_ROWS = 2
@@ -70,23 +68,16 @@ def run(
         if dtype == AIMED_DTYPE:
             aims[name] = aims_of(result.agreement, result.feeding, result.level)
     report.print_aims(aims)
-    summary = {
-        "benchmark": "weir",
-        "machine": asdict(machine) | {"load_average_after": os.getloadavg()},
-        "window": {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
-        "effort": asdict(effort),
-        "seconds": time.perf_counter() - started,
-        "results": {name: asdict(result) for name, result in results.items()},
-        "aims": {name: {key: asdict(aim) for key, aim in of.items()} for name, of in aims.items()},
-    }
-    print_last_line(summary, json_path)
-
-
-def print_last_line(summary: dict[str, Any], json_path: Path | None) -> None:
-    line = json.dumps(summary)
-    if json_path is not None:
-        json_path.write_text(line + "\n")
-    print(line, flush=True)
+    print_summary(
+        "weir",
+        machine,
+        started,
+        {name: asdict(result) for name, result in results.items()},
+        aims,
+        json_path,
+        window={"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
+        effort=asdict(effort),
+    )
 
 
 def _measure(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from engine import EngineError
 from worker.cli import MISUSED, run_command
-from worker.options import OneLineParser
+from worker.options import OneLineParser, menu_parser
 
 MEASURES = {
     "formats": "compare number formats: bytes, speed and perplexity of one model in each",
@@ -35,15 +34,4 @@ def run_with(argv: Sequence[str]) -> int:
 
 
 def _parser() -> OneLineParser:
-    width = max(map(len, MEASURES))
-    lines = (f"  {name:<{width}}  {what}" for name, what in MEASURES.items())
-    parser = OneLineParser(
-        prog="weir eval",
-        usage="weir eval MEASURE [OPTIONS]",
-        description=__doc__.partition(".")[0] + ".",
-        epilog="measures:\n" + "\n".join(lines) + "\n\n`weir eval MEASURE --help` lists its "
-        "options and the WEIR_EVAL_* variables that say the same.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("measure", nargs="?", choices=MEASURES, help=argparse.SUPPRESS)
-    return parser
+    return menu_parser("weir eval", "measure", MEASURES, "Measure a model.")

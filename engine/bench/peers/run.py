@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -33,8 +32,9 @@ from engine.bench.peers.measure import Decoded, Fed
 from engine.bench.peers.table import tables_of
 from engine.bench.progress import stage
 from engine.bench.report import Report
-from engine.bench.run import SPARE_ROWS, print_last_line
+from engine.bench.run import SPARE_ROWS
 from engine.bench.subject import Subject, open_subject
+from engine.bench.summary import print_summary
 
 T = TypeVar("T")
 
@@ -79,16 +79,16 @@ def run_peers(
         results[model] = result
         aims[model] = aims_of(result.differences, result.feeding, result.decoding)
     report.print_aims(aims, title="Aims beside the peers")
-    summary = {
-        "benchmark": "weir peers",
-        "machine": asdict(machine) | {"load_average_after": os.getloadavg()},
-        "window": {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
-        "effort": asdict(effort),
-        "seconds": time.perf_counter() - started,
-        "results": {name: asdict(result) for name, result in results.items()},
-        "aims": {name: {key: asdict(aim) for key, aim in of.items()} for name, of in aims.items()},
-    }
-    print_last_line(summary, json_path)
+    print_summary(
+        "weir peers",
+        machine,
+        started,
+        {name: asdict(result) for name, result in results.items()},
+        aims,
+        json_path,
+        window={"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
+        effort=asdict(effort),
+    )
 
 
 def install_peers(cache: Path, install: Install = install_by_pip) -> tuple[dict[str, Path], Absent]:

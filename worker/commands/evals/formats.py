@@ -9,19 +9,14 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from worker.commands.evals.reading import add_reading_options, texts_from
+from worker.commands.evals.reading import add_reading_options, add_window_options, texts_from
 from worker.options import settings_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (__doc__ or "").partition("\n\n")[2]
     add_reading_options(parser, settings=["model", "device"])
-    parser.add_argument(
-        "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
-    )
+    add_window_options(parser)
     parser.add_argument(
         "--rounds",
         type=_rounds,

@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-import engine
 from worker.cli import INTERRUPTED
-from worker.commands.evals.reading import numbers
+from worker.commands.evals.reading import add_window_options, config_from, numbers
 from worker.commands.interrupts import Interrupts
-from worker.options import add_settings, settings_from
+from worker.options import add_settings
 
 DISTANCES = "0,1,2,3,5,10,20,40"
 
@@ -41,27 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the record (default: 0)"
     )
-    parser.add_argument(
-        "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
-    )
+    add_window_options(parser)
     add_settings(parser, ["model", "dtype", "device"])
 
 
 def run(arguments: argparse.Namespace) -> int:
     """INTERRUPTED if Ctrl-C came; what had been answered is printed all the same."""
-    settings = settings_from(arguments)
     retrieval = import_module("engine.evals.retrieval")  # late: `--help` needs no torch
     inquiry = retrieval.Inquiry(
-        engine.EngineConfig(
-            settings.model,
-            num_sinks=arguments.num_sinks,
-            num_recent=arguments.num_recent,
-            dtype=settings.dtype,
-            device=settings.device,
-        ),
+        config_from(arguments),
         numbers("--distances", arguments.distances),
         num_questions=arguments.questions,
         every=arguments.every,

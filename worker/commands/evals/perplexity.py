@@ -14,11 +14,15 @@ import math
 from importlib import import_module
 from pathlib import Path
 
-import engine
 from worker.cli import INTERRUPTED
-from worker.commands.evals.reading import add_reading_options, texts_from
+from worker.commands.evals.reading import (
+    add_reading_options,
+    add_window_options,
+    config_from,
+    texts_from,
+)
 from worker.commands.interrupts import Interrupts
-from worker.options import UsageError, positive_number, settings_from
+from worker.options import UsageError, positive_number
 
 POLICIES = "dense,window,recompute,blocks,sinks"
 
@@ -26,12 +30,7 @@ POLICIES = "dense,window,recompute,blocks,sinks"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (__doc__ or "").partition("\n\n")[2]
     add_reading_options(parser)
-    parser.add_argument(
-        "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
-    )
-    parser.add_argument(
-        "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
-    )
+    add_window_options(parser)
     parser.add_argument(
         "--policies",
         default=POLICIES,
@@ -66,17 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """INTERRUPTED if Ctrl-C came; what had been read is printed and drawn all the same."""
-    settings = settings_from(arguments)
     _require_folders(arguments)
     perplexity = import_module("engine.evals.perplexity")  # late: `--help` needs no torch
     comparison = perplexity.Comparison(
-        engine.EngineConfig(
-            settings.model,
-            num_sinks=arguments.num_sinks,
-            num_recent=arguments.num_recent,
-            dtype=settings.dtype,
-            device=settings.device,
-        ),
+        config_from(arguments),
         texts_from(arguments),
         _policies(arguments.policies, arguments.max_tokens),
         max_seconds=arguments.max_seconds,

@@ -1,4 +1,4 @@
-"""What the measures have in common: the text that they read, and lists of numbers."""
+"""What the measures have in common: text, model and window, and lists of numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.options import UsageError, add_settings
+from engine import EngineConfig
+from worker.options import UsageError, add_settings, settings_from
 
 if TYPE_CHECKING:
     from engine.evals.texts import Texts
@@ -36,6 +37,27 @@ def add_reading_options(
         help="read this many of the text's tokens (default: %(default)s)",
     )
     add_settings(parser, settings)
+
+
+def add_window_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--num-sinks", type=int, default=4, metavar="SINKS", help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--num-recent", type=int, default=252, metavar="RECENT", help="(default: %(default)s)"
+    )
+
+
+def config_from(arguments: argparse.Namespace) -> EngineConfig:
+    """Raises engine.ConfigError, UsageError."""
+    settings = settings_from(arguments)
+    return EngineConfig(
+        settings.model,
+        num_sinks=arguments.num_sinks,
+        num_recent=arguments.num_recent,
+        dtype=settings.dtype,
+        device=settings.device,
+    )
 
 
 def texts_from(arguments: argparse.Namespace) -> Texts:
