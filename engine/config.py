@@ -12,6 +12,12 @@ from engine.window import HALF, Window
 DTYPES = ("float32", "bfloat16", "float16")
 KV_DTYPES = (*DTYPES, "int8")
 WEIGHT_DTYPES = ("int8", "int4")
+COMPUTE_DTYPES = ("int8",)
+OWN_DTYPES = {
+    "kv_dtype": KV_DTYPES,
+    "weight_dtype": WEIGHT_DTYPES,
+    "compute_dtype": COMPUTE_DTYPES,
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class EngineConfig:
     dtype            number format of arithmetic, and of what has none of its own
     kv_dtype         of keys and values in the rows
     weight_dtype     of the weights of linear layers, embeddings and output layer excepted
+    compute_dtype    "int8": what is multiplied with int8 weights is rounded to 8 bits too
     """
 
     model: str
@@ -44,6 +51,7 @@ class EngineConfig:
     dtype: str = "float32"
     kv_dtype: str | None = None
     weight_dtype: str | None = None
+    compute_dtype: str | None = None
     device: str = "cpu"
     num_threads: int | None = None
     num_sessions: int | None = None
@@ -73,9 +81,14 @@ class EngineConfig:
         )
         self._require(self.park_host_bytes >= 0, "park_host_bytes", "0 or more")
         self._require(self.dtype in DTYPES, "dtype", " or ".join(DTYPES))
-        for name, valid in (("kv_dtype", KV_DTYPES), ("weight_dtype", WEIGHT_DTYPES)):
+        for name, valid in OWN_DTYPES.items():
             value = getattr(self, name)
             self._require(value is None or value in valid, name, " or ".join(valid) + ", or None")
+        self._require(
+            self.compute_dtype is None or self.weight_dtype == "int8",
+            "compute_dtype",
+            f"it with weight_dtype='int8' and not {self.weight_dtype!r}",
+        )
         self._require(_is_device(self.device), "device", '"cpu", "cuda" or "cuda:N"')
         self._require(
             self.num_threads is None or self.num_threads >= 1, "num_threads", "1 or more, or None"

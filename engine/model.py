@@ -26,6 +26,7 @@ from engine.config import EngineConfig
 from engine.errors import ConfigError, ModelRefused, NotStreamable
 from engine.formats import Floats, Format, format_of
 from engine.hook import IMPLEMENTATION, attending
+from engine.int8_linear import require_int8_products
 from engine.kv_store import KVStore
 from engine.packing import pack_linears
 from engine.plan import StepPlan, lay_out
@@ -56,12 +57,16 @@ POSITION_WINDOWS_OF_ROUGH_KEYS = 16
 class StreamingModel:
     """A causal language model whose attention reads rows of a KV store."""
 
-    def __init__(self, hf: PreTrainedModel, kept_as: Format | None = None) -> None:
+    def __init__(
+        self, hf: PreTrainedModel, kept_as: Format | None = None, compute_dtype: str | None = None
+    ) -> None:
         """`hf` must have the engine's attention; ModelRefused names what cannot stream.
 
-        `kept_as`: how its keys and values are kept; None = as it computes them.
+        `kept_as`: how its keys and values are kept; None = as it computes them. `compute_dtype`: as
+        in EngineConfig, from `pack` on.
         """
         self.hf = hf
+        self.compute_dtype = compute_dtype
         self.dtype: torch.dtype = hf.dtype
         # Exact at first: what the check finds must be the attention's doing.
         self.kv_format: Format = Floats(hf.dtype)
@@ -80,7 +85,7 @@ class StreamingModel:
         few numbers of every weight."""
         config = {k: v for k, v in self.hf.config.to_dict().items() if k not in NOT_THE_MODEL}
         digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-        digest.update(self.kv_format.name.encode())
+        digest.update(f"{self.kv_format.name}{self.compute_dtype or ''}".encode())
         for name, weight in weight_tensors(self.hf):
             digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
             few = weight.detach().flatten()[:: 1 + weight.numel() // SAMPLED_NUMBERS]
@@ -90,7 +95,7 @@ class StreamingModel:
     def pack(self) -> None:
         """Arrange the weights for speed. After that no one can read them: `fingerprint` has."""
         _ = self.fingerprint
-        pack_linears(self.hf)
+        pack_linears(self.hf, input_bits=16 if self.compute_dtype is None else 8)
 
     @property
     def weight_bytes(self) -> int:
@@ -174,7 +179,10 @@ def source_of(config: EngineConfig) -> str:
 
 def load(config: EngineConfig) -> StreamingModel:
     """A model that streams, arranged for speed. Raises what `load_weights` does."""
-    model = StreamingModel(load_weights(config), format_of(config.kv_dtype or config.dtype))
+    if config.compute_dtype is not None:
+        require_int8_products(config.device)
+    kept_as = format_of(config.kv_dtype or config.dtype)
+    model = StreamingModel(load_weights(config), kept_as, config.compute_dtype)
     model.pack()
     return model
 

@@ -3,7 +3,8 @@
 torch's own linear layer hands a weight to MKL as it lies, or, in half precision, rearranges it at
 each call. Arranged once by oneDNN, it takes as much memory and is faster at nearly any number of
 tokens (figures: tests/bench/RESULTS.md). An output layer that shares its weight with the embedding,
-which must stay readable, is the exception: it becomes a second copy.
+which must stay readable, is the exception: it becomes a second copy. Weights in int8 are arranged
+for products of integers, on a processor that is made for them (int8_linear.py).
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-DTYPES = (torch.float32, torch.bfloat16)
+from engine.int8_linear import Int8Linear, multiplies_int8
+
 # Tokens at once that the layout is chosen for: one made for a single token is poor at others, one
 # made for several is the best at any.
 PACKED_FOR = 16
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
+PACKED_DTYPES = (torch.float32, torch.bfloat16)
+# By what a layer's numbers are rounded to, and by the bits of an int8 layer's inputs.
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2, 16: 1e-3, 8: 5e-2}
 
 
 class PackedLinear(nn.Module):
@@ -29,6 +33,10 @@ class PackedLinear(nn.Module):
         self.packed = _ops().mkldnn._reorder_linear_weight(linear.weight.detach(), PACKED_FOR)
         self.bias = linear.bias
 
+    @property
+    def weight_tensors(self) -> list[Tensor]:
+        return [self.packed]
+
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
         linear = _ops().mkldnn._linear_pointwise
@@ -36,38 +44,57 @@ class PackedLinear(nn.Module):
         return outputs
 
 
-def pack_linears(model: nn.Module) -> None:
-    """Pack what can be packed, on a CPU; a layer that then answers otherwise stays as it was."""
+def pack_linears(model: nn.Module, input_bits: int = 16) -> None:
+    """Pack what can be packed, on a CPU; a layer that then answers otherwise stays as it was.
+
+    input_bits  8 or 16: of what int8 weights are multiplied with
+    """
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
     for parent in list(model.modules()):
         for name, child in parent.named_children():
-            if _is_plain(child):
-                packed = _packed(child)
-                if packed is not None:
-                    setattr(parent, name, packed)
+            packed = _packed(child, input_bits) if isinstance(child, nn.Linear) else None
+            if packed is not None:
+                setattr(parent, name, packed)
 
 
 def _ops() -> Any:
     return torch.ops
 
 
-def _is_plain(module: nn.Module) -> bool:
-    """Not a quantised weight, say, which has a layout of its own."""
-    if not isinstance(module, nn.Linear):
-        return False
-    weight = module.weight
-    return type(weight.data) is Tensor and weight.dtype in DTYPES and weight.device.type == "cpu"
-
-
 @torch.inference_mode()
-def _packed(linear: Any) -> PackedLinear | None:
-    """None if oneDNN cannot take it, or computes something else."""
+def _packed(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear | None:
+    """None if there is no layout for it here, or its answers are others."""
     try:
-        packed = PackedLinear(linear)
-        inputs = torch.linspace(-1, 1, 2 * linear.in_features).view(2, -1).to(linear.weight.dtype)
-        expected, found = linear(inputs).float(), packed(inputs).float()
-    except (AttributeError, RuntimeError):
+        packed = _arranged(linear, input_bits)
+        if packed is None or _error(packed, linear) > _tolerance(packed, linear):
+            return None
+    except (AttributeError, RuntimeError, ValueError):
         return None
-    error = (found - expected).norm() / expected.norm().clamp(min=1e-6)
-    return packed if error <= TOLERANCE[linear.weight.dtype] else None
+    return packed
+
+
+def _arranged(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear | None:
+    weight = linear.weight
+    if type(weight.data) is not Tensor:
+        is_fit = multiplies_int8(str(weight.device))
+        return Int8Linear(weight, linear.bias, input_bits) if is_fit else None
+    is_fit = weight.dtype in PACKED_DTYPES and weight.device.type == "cpu"
+    return PackedLinear(linear) if is_fit else None
+
+
+def _error(packed: PackedLinear | Int8Linear, linear: nn.Linear) -> float:
+    ones = torch.ones(linear.in_features)
+    # Ones are the worst for a processor that adds up products of eight bits in sixteen.
+    inputs = torch.stack((torch.linspace(-1, 1, len(ones)), ones)).to(linear.weight.dtype)
+    expected, found = linear(inputs).float(), packed(inputs).float()
+    return float((found - expected).norm() / expected.norm().clamp(min=1e-6))
+
+
+def _tolerance(packed: PackedLinear | Int8Linear, linear: nn.Linear) -> float:
+    of_floats = TOLERANCE[linear.weight.dtype]
+    return (
+        max(of_floats, TOLERANCE[packed.input_bits])
+        if isinstance(packed, Int8Linear)
+        else of_floats
+    )

@@ -5,7 +5,8 @@ many models tie to one tensor, keep the model's dtype: their errors would go int
 straight into every logit. Experts that a model keeps as one tensor for all, and not as linear
 layers, stay as they are too.
 
-    int8  one scale an output, symmetric; torchao's own tensor and matmul
+    int8  one scale an output, symmetric; torchao's own tensor, and its own matmul where packing.py
+          knows no better one
     int4  groups of 32 inputs with a scale and a zero each; torchao has no kernel for it that is
           quick in every dtype and on every device, so that weights are unpacked for each matmul
 """
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from engine.adapters import PLAIN_LINEARS
 from engine.errors import ConfigError, NotStreamable
+from engine.int8_linear import Int8Linear
 from engine.packing import PackedLinear
 
 if TYPE_CHECKING:
@@ -104,8 +106,10 @@ def weight_tensors(hf: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
 
 def num_bytes(hf: PreTrainedModel) -> int:
     """What the weights take, packed ones included."""
-    packed = [part.packed for part in hf.modules() if isinstance(part, PackedLinear)]
-    tensors = [*packed, *(tensor for _, tensor in weight_tensors(hf))]
+    tensors = [tensor for _, tensor in weight_tensors(hf)]
+    for part in hf.modules():
+        if isinstance(part, PackedLinear | Int8Linear):
+            tensors += part.weight_tensors
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         description="number format of the weights of linear layers: int8 or int4 (needs the extra"
         " `quantized`); unset: as WEIR_DTYPE",
     )
+    compute_dtype: Annotated[Literal["int8"] | None, AfterValidator(rules.compute_dtype)] = Field(
+        default=None,
+        description="int8: what is multiplied with int8 weights is rounded to 8 bits too: faster,"
+        " less exact (CPUs with VNNI or AMX); unset: 16 bits",
+    )
     num_threads: int | None = Field(
         default=None,
         ge=1,

@@ -107,6 +107,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         dtype=settings.dtype,
         kv_dtype=settings.kv_dtype,
         weight_dtype=settings.weight_dtype,
+        compute_dtype=settings.compute_dtype,
         device=settings.device,
         num_threads=settings.num_threads,
     )

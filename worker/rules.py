@@ -51,6 +51,12 @@ def step_tokens(tokens: int, info: ValidationInfo) -> int:
     return tokens
 
 
+def compute_dtype(dtype: str | None, info: ValidationInfo) -> str | None:
+    if dtype is not None and info.data.get("weight_dtype") != "int8":
+        raise ValueError("needs WEIR_WEIGHT_DTYPE=int8: what it speeds up is products with those")
+    return dtype
+
+
 def in_our_words(given: dict[str, Any]) -> dict[str, Any]:
     """A window that is given in the words of llama.cpp, in ours."""
     said = {name: value for name, value in given.items() if value is not None}

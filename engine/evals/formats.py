@@ -31,9 +31,11 @@ FORMATS: Mapping[str, Mapping[str, str]] = {
     "KV float16": {"kv_dtype": "float16"},
     "KV int8": {"kv_dtype": "int8"},
     "weights int8": {"weight_dtype": "int8"},
+    "weights int8, computing too": {"weight_dtype": "int8", "compute_dtype": "int8"},
     "weights int4": {"weight_dtype": "int4"},
     "KV, weights int8": {"kv_dtype": "int8", "weight_dtype": "int8"},
     "bfloat16, both int8": {"dtype": "bfloat16", "kv_dtype": "int8", "weight_dtype": "int8"},
+    "all int8": {"kv_dtype": "int8", "weight_dtype": "int8", "compute_dtype": "int8"},
 }
 # A session to feed, and a fork of it that decodes.
 NUM_ROWS = 2

@@ -27,7 +27,7 @@ from worker.rules import THEIR_NAMES
 if TYPE_CHECKING:
     from worker.config import Settings
 
-NUMBERS = ("dtype", "kv_dtype", "weight_dtype")
+NUMBERS = ("dtype", "kv_dtype", "weight_dtype", "compute_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
 SETTINGS = ("model", "device", *NUMBERS, "num_threads", *WINDOW)
 MAX_SEED = 2**32

@@ -1,0 +1,99 @@
+"""A linear layer with weights in int8 that multiplies integers, as processors made for it do best.
+
+An input vector is rounded to steps of its own largest magnitude, so that it does not matter who
+shares a step, and sums of integers are exact. In 16 bits hardly anything is lost (figures:
+tests/bench/RESULTS.md); their two bytes are multiplied apart, which takes twice the products of 8.
+Letters: T tokens, K inputs, N outputs.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import ConfigError
+
+# What a processor must say it has: without it oneDNN adds pairs of products in 16 bits, which is
+# too few for them.
+INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8")
+# The bytes of a code are unsigned, 128 standing for nothing, which is how oneDNN wants them.
+ZERO = 128
+LARGEST = {8: 127, 16: 127 * 256}
+# A sum of K products of two bytes must fit in 31 bits.
+MAX_INPUTS = 2**31 // (255 * 127)
+
+
+class Int8Linear(nn.Module):
+    """Inputs of `input_bits`, 8 or 16; `weight` (N, K) in torchao's int8, one scale an output.
+
+    ValueError: a weight of another kind, or one that is not symmetric.
+    """
+
+    def __init__(self, weight: Any, bias: Tensor | None, input_bits: int) -> None:
+        super().__init__()
+        codes, scales, zeros = weight.qdata, weight.scale, weight.zero_point
+        is_symmetric = zeros is None or not zeros.any()
+        self.out_features, self.in_features = codes.shape
+        if not is_symmetric or scales.numel() != len(codes) or self.in_features > MAX_INPUTS:
+            raise ValueError("not int8 with one scale for each of its outputs")
+        self.packed = _ops().onednn.qlinear_prepack(codes, None)
+        self.scales = scales.flatten().float()
+        self.bias = bias
+        self.input_bits = input_bits
+
+    @property
+    def weight_tensors(self) -> list[Tensor]:
+        return [self.packed, self.scales]
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(..., K) -> (..., N)."""
+        vectors = inputs.flatten(0, -2)
+        steps = vectors.abs().amax(-1, keepdim=True).float().div_(LARGEST[self.input_bits])
+        steps.clamp_(min=torch.finfo(torch.float32).tiny)  # of a vector of zeros
+        rounded = (vectors / steps).round_()
+        products = self._of_8_bits(rounded) if self.input_bits == 8 else self._of_16_bits(rounded)
+        outputs = products.mul_(steps).to(inputs.dtype)
+        if self.bias is not None:
+            outputs += self.bias
+        return outputs.view(*inputs.shape[:-1], self.out_features)
+
+    def _of_8_bits(self, rounded: Tensor) -> Tensor:
+        return self._product(rounded.add_(ZERO).to(torch.uint8))
+
+    def _of_16_bits(self, rounded: Tensor) -> Tensor:
+        """256 times a code's upper byte, and its lower one: of both, what they are above ZERO."""
+        codes = rounded.add_(ZERO * 256 + ZERO).to(torch.int32)
+        both = torch.empty(2, *codes.shape, dtype=torch.uint8)
+        both[0].copy_(codes >> 8)
+        both[1].copy_(codes)  # what does not fit is cut off
+        upper, lower = self._product(both.flatten(0, 1)).chunk(2)
+        return lower.add_(upper, alpha=256)
+
+    def _product(self, codes: Tensor) -> Tensor:
+        """(T, K) bytes -> (T, N) float32."""
+        product = partial(_ops().onednn.qlinear_pointwise, codes, 1.0, ZERO)
+        nothing_more: Any = (None, 1.0, 0, torch.float32, "none", [], "")
+        answers: Tensor = product(self.packed, self.scales, None, *nothing_more)
+        return answers
+
+
+def multiplies_int8(device: str) -> bool:
+    """Whether this is a processor with instructions for it."""
+    has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return device == "cpu" and any(has.get(name) for name in INSTRUCTIONS)
+
+
+def require_int8_products(device: str) -> None:
+    """ConfigError where compute_dtype="int8" cannot be had."""
+    if not multiplies_int8(device):
+        raise ConfigError(
+            f"compute_dtype='int8' needs a CPU with one of {', '.join(INSTRUCTIONS)} (and PyTorch "
+            f"2.13 or later to see it), which {device!r} is not: leave it out."
+        )
+
+
+def _ops() -> Any:
+    return torch.ops
