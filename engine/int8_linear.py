@@ -23,7 +23,7 @@ INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8")
 ZERO = 128
 LARGEST = {8: 127, 16: 127 * 256}
 # A sum of K products of two bytes must fit in 31 bits.
-MAX_INPUTS = 2**31 // (255 * 127)
+MAX_INPUTS = (2**31 - 1) // (255 * 128)
 
 
 class Int8Linear(nn.Module):
@@ -49,8 +49,8 @@ class Int8Linear(nn.Module):
         return [self.packed, self.scales]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(..., K) -> (..., N)."""
-        vectors = inputs.flatten(0, -2)
+        """(..., K) -> (..., N). What is not finite in a vector spoils its own outputs alone."""
+        vectors = inputs.reshape(-1, self.in_features)
         steps = vectors.abs().amax(-1, keepdim=True).float().div_(LARGEST[self.input_bits])
         steps.clamp_(min=torch.finfo(torch.float32).tiny)  # of a vector of zeros
         rounded = (vectors / steps).round_()

@@ -20,8 +20,7 @@ from engine.int8_linear import Int8Linear, multiplies_int8
 # made for several is the best at any.
 PACKED_FOR = 16
 PACKED_DTYPES = (torch.float32, torch.bfloat16)
-# By what a layer's numbers are rounded to, and by the bits of an int8 layer's inputs.
-TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2, 16: 1e-3, 8: 5e-2}
+TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
 
 
 class PackedLinear(nn.Module):
@@ -67,11 +66,10 @@ def _packed(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear | N
     """None if there is no layout for it here, or its answers are others."""
     try:
         packed = _arranged(linear, input_bits)
-        if packed is None or _error(packed, linear) > _tolerance(packed, linear):
-            return None
+        is_right = packed is not None and _error(packed, linear) <= TOLERANCE[linear.weight.dtype]
     except (AttributeError, RuntimeError, ValueError):
         return None
-    return packed
+    return packed if is_right else None
 
 
 def _arranged(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear | None:
@@ -84,17 +82,9 @@ def _arranged(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear |
 
 
 def _error(packed: PackedLinear | Int8Linear, linear: nn.Linear) -> float:
-    ones = torch.ones(linear.in_features)
+    """Over inputs that are whole steps of 8 and 16 bits: rounding them is no part of it."""
+    ramp = torch.linspace(-127, 127, linear.in_features).round_().div_(127)
     # Ones are the worst for a processor that adds up products of eight bits in sixteen.
-    inputs = torch.stack((torch.linspace(-1, 1, len(ones)), ones)).to(linear.weight.dtype)
+    inputs = torch.stack((ramp, torch.ones_like(ramp))).to(linear.weight.dtype)
     expected, found = linear(inputs).float(), packed(inputs).float()
     return float((found - expected).norm() / expected.norm().clamp(min=1e-6))
-
-
-def _tolerance(packed: PackedLinear | Int8Linear, linear: nn.Linear) -> float:
-    of_floats = TOLERANCE[linear.weight.dtype]
-    return (
-        max(of_floats, TOLERANCE[packed.input_bits])
-        if isinstance(packed, Int8Linear)
-        else of_floats
-    )

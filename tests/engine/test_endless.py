@@ -114,6 +114,8 @@ def test_prefix_without_room_for_anything_else_is_refused_and_takes_no_row() -> 
         ("dtype", "int8"),
         ("kv_dtype", "int4"),
         ("weight_dtype", "float32"),
+        ("compute_dtype", "int4"),
+        ("compute_dtype", "int8"),  # without weights in int8
         ("device", "tpu"),
         ("device", "cuda:x"),
         ("num_threads", 0),

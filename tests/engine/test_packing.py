@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from families import tiny
 from reference import reference_logits
 from streams import Stream, mixture_logits, tokens
+from test_int8_linear import needs_products, without_instructions
 from torch import Tensor, nn
 
+from engine import int8_linear
 from engine.config import EngineConfig
+from engine.int8_linear import LARGEST, Int8Linear
 from engine.model import StreamingModel, load, load_weights
 from engine.packing import PackedLinear, pack_linears
+from engine.weights import quantise
 
 # Without biases, with them, with a linear layer of its own making, with experts.
 FAMILIES = ["llama", "gpt-neox", "falcon", "mpt", "mixtral"]
@@ -75,3 +80,80 @@ def test_what_the_library_cannot_take_stays_as_it_is() -> None:
     model = nn.Sequential(nn.Linear(8, 8, dtype=torch.float64)).requires_grad_(False)
     pack_linears(model)
     assert not isinstance(model[0], PackedLinear)
+
+
+def test_a_layer_without_answers_stays_as_it_is() -> None:
+    model = nn.Sequential(nn.Linear(8, 8)).requires_grad_(False)
+    model[0].weight[3, 3] = torch.nan
+    pack_linears(model)
+    assert not isinstance(model[0], PackedLinear)
+
+
+class PlainProducts:
+    """oneDNN's products of bytes; a processor that saturates adds up pairs of them in 16 bits."""
+
+    def __init__(self, *, saturates: bool) -> None:
+        self.onednn = self
+        self.saturates = saturates
+
+    def qlinear_prepack(self, codes: Tensor, _: None) -> Tensor:
+        return codes
+
+    def qlinear_pointwise(
+        self, inputs: Tensor, scale: float, zero: int, codes: Tensor, scales: Tensor, *_: Any
+    ) -> Tensor:
+        products = inputs.unsqueeze(1).int() * codes.int()
+        if self.saturates:
+            products = products.unflatten(-1, (-1, 2)).sum(-1).clamp(-(2**15), 2**15 - 1)
+        sums = products.sum(-1) - zero * codes.int().sum(-1)
+        return (sums * scales * scale).float()
+
+
+@pytest.mark.parametrize("input_bits", LARGEST)
+@pytest.mark.parametrize("saturates", [False, True])
+def test_products_that_saturate_are_seen_and_left_to_torchao(
+    saturates: bool, input_bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has = {int8_linear.INSTRUCTIONS[0]: True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    monkeypatch.setattr(int8_linear, "_ops", lambda: PlainProducts(saturates=saturates))
+    model = tiny("llama")
+    quantise(model, "int8")
+    inputs = torch.randn(3, 32)
+    layer = model.model.layers[0].mlp
+    expected = layer(inputs)
+    pack_linears(model, input_bits)
+    linears = [part for part in model.modules() if isinstance(part, nn.Linear | Int8Linear)]
+    assert len(linears) == 2 * 7
+    assert all(isinstance(linear, Int8Linear) != saturates for linear in linears)
+    if saturates:
+        assert torch.equal(layer(inputs), expected)
+    else:
+        assert (layer(inputs) - expected).norm() < 0.05 * expected.norm()
+
+
+def test_without_instructions_weights_in_int8_work_as_torchao_made_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_instructions(monkeypatch)
+    naive = tiny("llama")
+    naive.save_pretrained(tmp_path)
+    quantise(naive, "int8")
+    model = load(EngineConfig(str(tmp_path), weight_dtype="int8"))
+    assert not any(isinstance(part, Int8Linear) for part in model.hf.modules())
+    (logits,) = mixture_logits(model, [Stream(3, tokens(40))], 20, 9, 9)
+    expected = reference_logits(naive, tokens(40), 3, 17)
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
+
+
+@needs_products
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("compute_dtype", [None, "int8"])
+def test_with_instructions_all_weights_in_int8_are_arranged_for_them(
+    compute_dtype: str | None, dtype: str, model_directory: Path
+) -> None:
+    numbers = {"dtype": dtype, "weight_dtype": "int8", "compute_dtype": compute_dtype}
+    model = load(EngineConfig(str(model_directory), **numbers))  # type: ignore[arg-type]
+    arranged = [part for part in model.hf.modules() if isinstance(part, Int8Linear)]
+    assert len(arranged) == 2 * 7
+    assert {layer.input_bits for layer in arranged} == {16 if compute_dtype is None else 8}

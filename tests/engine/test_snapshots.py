@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from streams import run, tiny_engine, tokens
+from test_int8_linear import needs_products
 
 from engine import snapshot
 from engine.config import EngineConfig
@@ -21,7 +22,8 @@ from engine.model import StreamingModel, load, load_weights
 from engine.session import Session
 
 CONFIG = {"num_sinks": 2, "num_recent": 14, "num_rows": 3, "max_chunk": 8, "num_threads": 1}
-NUMBERS = {"as computed": {}, "int8": {"kv_dtype": "int8", "weight_dtype": "int8"}}
+INT8 = {"kv_dtype": "int8", "weight_dtype": "int8"}
+NUMBERS = {"as computed": {}, "int8": INT8, "all int8": {**INT8, "compute_dtype": "int8"}}
 CONTINUE = """
 import sys
 from engine import Engine, EngineConfig
@@ -42,7 +44,9 @@ def go_on(engine: Engine, session: Session, result: str | Path) -> None:
     engine.save(session, result)
 
 
-@pytest.mark.parametrize("numbers", NUMBERS)
+@pytest.mark.parametrize(
+    "numbers", ["as computed", "int8", pytest.param("all int8", marks=needs_products)]
+)
 def test_session_continued_in_a_fresh_process_is_bit_identical(
     numbers: str, model_directory: Path, tmp_path: Path
 ) -> None:

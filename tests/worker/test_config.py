@@ -58,11 +58,16 @@ def test_a_window_said_in_two_ways_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_number_formats_reach_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     unset = engine_config(load_settings())
     assert (unset.dtype, unset.kv_dtype, unset.weight_dtype) == ("float32", None, None)
+    assert unset.compute_dtype is None
     monkeypatch.setenv("WEIR_DTYPE", "bfloat16")
     monkeypatch.setenv("WEIR_KV_DTYPE", "int8")
     monkeypatch.setenv("WEIR_WEIGHT_DTYPE", "int4")
     config = engine_config(load_settings())
     assert (config.dtype, config.kv_dtype, config.weight_dtype) == ("bfloat16", "int8", "int4")
+    monkeypatch.setenv("WEIR_WEIGHT_DTYPE", "int8")
+    monkeypatch.setenv("WEIR_COMPUTE_DTYPE", "int8")
+    config = engine_config(load_settings())
+    assert (config.weight_dtype, config.compute_dtype) == ("int8", "int8")
 
 
 def test_settings_do_not_change_once_made() -> None:
@@ -110,6 +115,13 @@ def test_settings_do_not_change_once_made() -> None:
             "WEIR_WEIGHT_DTYPE",
             "int2",
             "WEIR_WEIGHT_DTYPE='int2': should be 'int8' or 'int4'",
+        ),
+        ("WEIR_COMPUTE_DTYPE", "int4", "WEIR_COMPUTE_DTYPE='int4': should be 'int8'"),
+        (
+            "WEIR_COMPUTE_DTYPE",
+            "int8",
+            "WEIR_COMPUTE_DTYPE='int8': "
+            "needs WEIR_WEIGHT_DTYPE=int8: what it speeds up is products with those",
         ),
         ("WEIR_DEVICE", "tpu", "WEIR_DEVICE='tpu': must be cpu, cuda or cuda:N"),
         (
