@@ -36,7 +36,7 @@ def quantise(hf: PreTrainedModel, weight_dtype: str) -> None:
 
     ConfigError: torchao is not installed. NotStreamable: nothing to quantise.
     """
-    quantization = _torchao(weight_dtype)
+    quantization = _torchao()
     linears = _linears(hf)
     if weight_dtype == "int4":
         linears = {n: linear for n, linear in linears.items() if linear.in_features % GROUP == 0}
@@ -131,10 +131,10 @@ def _int4(weight: Tensor, quantization: Any) -> tuple[Tensor, Tensor, Tensor]:
     return codes, scales.view(per_group), zeros.view(per_group)
 
 
-def _torchao(weight_dtype: str) -> Any:
+def _torchao() -> Any:
     try:
         return import_module("torchao.quantization")
     except ImportError as error:
         raise ConfigError(
-            f"weight_dtype={weight_dtype!r} needs torchao: pip install 'weir[quantized]'."
+            "weight_dtype='int8' and 'int4' need torchao: pip install 'weir[quantized]'."
         ) from error

@@ -16,7 +16,7 @@ from engine.bench.subject import feed
 from engine.bench.turns import Advance, Party, Turns, Work, take_turns
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.errors import ConfigError
+from engine.errors import ConfigError, ModelRefused
 from engine.evals.reading import Mean, losses_of
 from engine.evals.texts import CHUNK, Texts
 from engine.generation import GenerateRequest
@@ -92,19 +92,24 @@ class Figures:
         return self.weight_bytes + num_streams * self.bytes_per_row
 
 
-def run(trial: Trial) -> dict[str, Figures]:
-    """By name of the format. ConfigError names what is missing: a file, or torchao."""
+@dataclass(frozen=True)
+class Comparison:
+    """By name of the format: its figures, or why it cannot be had here."""
+
+    figures: Mapping[str, Figures]
+    left_out: Mapping[str, str]
+
+
+def run(trial: Trial) -> Comparison:
+    """ConfigError and ModelRefused name what is wrong for all formats: a file, say."""
     trial.texts.check()
-    engines = {}
     with stage("loading", len(FORMATS)) as advance:
-        for name, formats in FORMATS.items():
-            engines[name] = Engine.load(trial.config(formats))
-            advance(1)
+        engines, left_out = _load(trial, advance)
     with stage("perplexity", trial.max_tokens - 1) as advance:
         means = _read(trial, engines, advance)
     fed = _turns(trial, engines, "feeding", _feeding)
     decoded = _turns(trial, engines, "decoding", _decoding)
-    return {
+    figures = {
         name: Figures(
             weight_bytes=engine.model.weight_bytes,
             bytes_per_row=engine.memory().bytes_per_row,
@@ -115,6 +120,21 @@ def run(trial: Trial) -> dict[str, Figures]:
         )
         for name, engine in engines.items()
     }
+    return Comparison(figures, left_out)
+
+
+def _load(trial: Trial, advance: Advance) -> tuple[dict[str, Engine], dict[str, str]]:
+    engines: dict[str, Engine] = {}
+    left_out: dict[str, str] = {}
+    for name, formats in FORMATS.items():
+        try:
+            engines[name] = Engine.load(trial.config(formats))
+        except (ConfigError, ModelRefused) as reason:
+            if not engines:  # the first has no needs of its own
+                raise
+            left_out[name] = str(reason)
+        advance(1)
+    return engines, left_out
 
 
 def _read(trial: Trial, engines: Mapping[str, Engine], advance: Advance) -> dict[str, Mean]:

@@ -11,7 +11,7 @@ import torch
 from rich.table import Table
 
 from engine.bench.machine import this_machine
-from engine.evals.formats import Figures, Trial
+from engine.evals.formats import Comparison, Figures, Trial
 from engine.evals.report import console_of_reports
 
 STREAMS = 16
@@ -26,11 +26,15 @@ HEADINGS = (
 )
 
 
-def print_formats(results: Mapping[str, Figures], trial: Trial) -> None:
+def print_formats(comparison: Comparison, trial: Trial) -> None:
     """The JSON object is the last line of standard output."""
+    results = comparison.figures
     machine = this_machine(torch.get_num_threads())
     console = console_of_reports()
     console.print(_table(results, trial))
+    for reason in dict.fromkeys(comparison.left_out.values()):
+        names = ", ".join(name for name, why in comparison.left_out.items() if why == reason)
+        console.print(f"Without {names}: {reason}", markup=False, soft_wrap=True)
     console.print(
         f"{machine.cpu}, {machine.num_threads} threads, torch {machine.torch}. Load average "
         f"{machine.load_average_before[0]:.2f}."
@@ -44,6 +48,7 @@ def print_formats(results: Mapping[str, Figures], trial: Trial) -> None:
         "files": [path.name for path in trial.texts.paths],
         "machine": asdict(machine),
         "formats": {name: _as_json(figures, results) for name, figures in results.items()},
+        "left_out": dict(comparison.left_out),
     }
     print(json.dumps(summary))
 

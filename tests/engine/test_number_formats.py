@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from test_int8_linear import needs_products, without_instructions
+from test_weights import without_torchao
 from torch.nn.functional import cross_entropy
 
 from engine.config import EngineConfig
-from engine.errors import ConfigError
-from engine.evals.formats import FORMATS, Figures, Trial, run
+from engine.errors import ConfigError, ModelRefused
+from engine.evals.formats import FORMATS, Comparison, Figures, Trial, run
 from engine.evals.formats_report import change, print_formats
 from engine.evals.texts import Texts
+from engine.int8_linear import INSTRUCTIONS
 from engine.model import load
 from engine.stream import LoneStream
 from engine.text import Tokenizer
@@ -32,12 +37,17 @@ def trial(model_directory: Path, tmp_path: Path) -> Trial:
 
 
 @pytest.fixture
-def results(trial: Trial) -> dict[str, Figures]:
+def comparison(trial: Trial) -> Comparison:
     return run(trial)
 
 
+@pytest.fixture
+def results(comparison: Comparison) -> Mapping[str, Figures]:
+    return comparison.figures
+
+
 def test_perplexity_is_that_of_a_stream_in_the_same_formats(
-    trial: Trial, results: dict[str, Figures]
+    trial: Trial, results: Mapping[str, Figures]
 ) -> None:
     tokenizer = Tokenizer.load(trial.model)
     token_ids = [tokenizer.hf.bos_token_id, *tokenizer.encode(TEXT)][:300]
@@ -50,7 +60,7 @@ def test_perplexity_is_that_of_a_stream_in_the_same_formats(
         assert results[name].num_tokens == 299
 
 
-def test_bytes_are_exact(results: dict[str, Figures]) -> None:
+def test_bytes_are_exact(results: Mapping[str, Figures]) -> None:
     # layers x (key + value) x KV heads x bytes x slots
     def row(bytes_of_a_vector: int) -> int:
         return 2 * 2 * 2 * bytes_of_a_vector * 16
@@ -68,12 +78,14 @@ def test_bytes_are_exact(results: dict[str, Figures]) -> None:
 
 
 def test_everything_is_printed_and_the_last_line_is_json(
-    trial: Trial, results: dict[str, Figures], capsys: pytest.CaptureFixture[str]
+    trial: Trial, comparison: Comparison, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_formats(results, trial)
+    print_formats(comparison, trial)
     printed = capsys.readouterr().out
     summary = json.loads(printed.splitlines()[-1])
-    assert list(summary["formats"]) == list(FORMATS)
+    results = comparison.figures
+    assert list(summary["formats"]) == list(results)
+    assert {*summary["formats"], *summary["left_out"]} == set(FORMATS)
     for name, figures in results.items():
         assert f"{figures.perplexity:,.3f}" in printed
         assert figures.fed_per_second > 0
@@ -82,6 +94,44 @@ def test_everything_is_printed_and_the_last_line_is_json(
         assert found["bytes_of_16_streams"] == figures.bytes_of(16)
         assert found["change_of_perplexity"] == round(change(figures, results), 5)
     assert summary["formats"]["float32"]["change_of_perplexity"] == 0
+
+
+def test_without_torchao_its_formats_are_left_out_in_one_line(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_torchao(monkeypatch)
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False
+    )
+    comparison = run(trial)
+    needing = [name for name, formats in FORMATS.items() if "weight_dtype" in formats]
+    assert list(comparison.figures) == [name for name in FORMATS if name not in needing]
+    print_formats(comparison, trial)
+    printed = capsys.readouterr().out
+    what_to_do = "weight_dtype='int8' and 'int4' need torchao: pip install 'weir[quantized]'."
+    assert f"\nWithout {', '.join(needing)}: {what_to_do}\n" in printed
+    assert json.loads(printed.splitlines()[-1])["left_out"] == dict.fromkeys(needing, what_to_do)
+
+
+def test_without_instructions_computing_in_int8_is_left_out(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_instructions(monkeypatch)
+    left_out = run(trial).left_out
+    assert list(left_out) == [
+        name for name, formats in FORMATS.items() if "compute_dtype" in formats
+    ]
+    assert all("needs a CPU with one of" in reason for reason in left_out.values())
+
+
+@needs_products
+def test_nothing_is_left_out_where_all_is_there(comparison: Comparison) -> None:
+    assert not comparison.left_out
+
+
+def test_what_is_wrong_for_all_formats_is_said(trial: Trial, tmp_path: Path) -> None:
+    with pytest.raises(ModelRefused, match="could not be loaded"):
+        run(replace(trial, model=str(tmp_path / "nothing")))
 
 
 def test_text_that_is_not_there_is_said_before_anything_is_loaded() -> None:

@@ -163,13 +163,18 @@ def test_fingerprint_tells_every_format_apart(model_directory: Path) -> None:
     assert len(set(first)) == len(numbers)
 
 
+def without_torchao(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    monkeypatch.setitem(sys.modules, "torchao.quantization", None)
+
+
 def test_without_torchao_it_is_one_line_that_says_how_to_get_it(
     model_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "torchao", None)
-    monkeypatch.setitem(sys.modules, "torchao.quantization", None)
-    with pytest.raises(ConfigError, match=r"weight_dtype='int4'.*pip install 'weir\[quantized\]'"):
-        load(EngineConfig(str(model_directory), weight_dtype="int4"))
+    without_torchao(monkeypatch)
+    for weight_dtype in WEIGHT_DTYPES:
+        with pytest.raises(ConfigError, match=r"weight_dtype=.*pip install 'weir\[quantized\]'"):
+            load(EngineConfig(str(model_directory), weight_dtype=weight_dtype))
 
 
 def test_model_without_anything_to_quantise_is_refused(

@@ -1,7 +1,8 @@
 """Number formats side by side: bytes, tokens a second and perplexity of one model in each.
 
-The models are all in memory and take turns; the last line that is printed is a JSON object. int8
-and int4 weights need torchao: pip install 'weir[quantized]'.
+The models are all in memory and take turns; the last line that is printed is a JSON object. Formats
+that cannot be had here are left out, with the reason: int8 and int4 weights need torchao (pip
+install 'weir[quantized]'), and to compute in int8, a CPU that is made for it.
 """
 
 from __future__ import annotations
