@@ -33,7 +33,7 @@ def print_formats(comparison: Comparison, trial: Trial) -> None:
     console = console_of_reports()
     console.print(_table(results, trial))
     for reason in dict.fromkeys(comparison.left_out.values()):
-        names = ", ".join(name for name, why in comparison.left_out.items() if why == reason)
+        names = "; ".join(name for name, why in comparison.left_out.items() if why == reason)
         console.print(f"Without {names}: {reason}", markup=False, soft_wrap=True)
     console.print(
         f"{machine.cpu}, {machine.num_threads} threads, torch {machine.torch}. Load average "

@@ -109,7 +109,7 @@ def test_without_torchao_its_formats_are_left_out_in_one_line(
     print_formats(comparison, trial)
     printed = capsys.readouterr().out
     what_to_do = "weight_dtype='int8' and 'int4' need torchao: pip install 'weir[quantized]'."
-    assert f"\nWithout {', '.join(needing)}: {what_to_do}\n" in printed
+    assert f"\nWithout {'; '.join(needing)}: {what_to_do}\n" in printed
     assert json.loads(printed.splitlines()[-1])["left_out"] == dict.fromkeys(needing, what_to_do)
 
 
