@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -19,6 +19,9 @@ from matplotlib.axes import Axes
 
 MEGABYTE = 1e6
 POINTS_ACROSS = 250
+# Curves may run on top of each other: the first is wide and pale, and shows beneath the others.
+BENEATH = {"linewidth": 4.0, "alpha": 0.4}
+ON_TOP = {"linewidth": 1.1}
 # A text is named where its name has room, and its beginning marked wherever it is.
 NAMED_SHARE = 0.06
 
@@ -77,16 +80,17 @@ def _spans(readings: Sequence[Reading]) -> list[float]:
 
 def _draw_column(readings: Sequence[Reading], span: float, upper: Axes, lower: Axes) -> None:
     for number, reading in enumerate(readings):
-        points, color = list(_points(reading.buckets, span)), f"C{number}"
+        points = list(_points(reading.buckets, span))
         tokens = [point.num_tokens for point in points]
         perplexity = [math.exp(point.loss) for point in points]
         label = f"{reading.policy}: {reading.num_tokens:,} tokens ({reading.ended})"
-        upper.plot(tokens, perplexity, color=color, linewidth=1.1, label=label)
+        style: dict[str, Any] = {"color": f"C{number}", **(ON_TOP if number else BENEATH)}
+        upper.plot(tokens, perplexity, **style, label=label)
         if reading.num_tokens <= span:
-            upper.plot(tokens[-1:], perplexity[-1:], color=color, marker="x", markersize=8)
-        lower.plot(tokens, [point.kv_bytes / MEGABYTE for point in points], color=color)
+            upper.plot(tokens[-1:], perplexity[-1:], **style, marker="x", markersize=8)
+        lower.plot(tokens, [point.kv_bytes / MEGABYTE for point in points], **style)
         process = [point.resident_bytes / MEGABYTE for point in points]
-        lower.plot(tokens, process, color=color, linestyle="--", linewidth=1.1)
+        lower.plot(tokens, process, **style, linestyle="--")
     for axes in (upper, lower):
         axes.set(xlim=(0, span), yscale="log")
         axes.grid(alpha=0.25)
