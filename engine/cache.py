@@ -71,6 +71,7 @@ class SinkCache(Cache):
                 "the cache would take for more text: say use_cache=True."
             )
         input_ids = _input_ids(inputs)
+        _refuse_unless_next(inputs, input_ids, self.get_seq_length())
         rows = self._rows_for(input_ids)
         num_tokens = input_ids.shape[1]
         if num_tokens > 1 and not rows.has_room_for(num_tokens):
@@ -169,11 +170,6 @@ def _input_ids(inputs: dict[str, Any]) -> Tensor:
     input_ids: Tensor | None = inputs.get("input_ids")
     if input_ids is None:
         raise EngineError("The cache needs input_ids: embeddings do not say what to feed.")
-    if input_ids.shape[1] == 0:
-        raise EngineError(
-            "There is no token that the cache has not seen: give `generate` the whole text so far "
-            "and what comes next, or reset() the cache for another text."
-        )
     mask: Tensor | None = inputs.get("attention_mask")
     if mask is not None and not (mask.ndim == 2 and bool(mask.all())):
         raise EngineError(
@@ -181,6 +177,24 @@ def _input_ids(inputs: dict[str, Any]) -> Tensor:
             "and give any other a cache of its own."
         )
     return input_ids
+
+
+def _refuse_unless_next(inputs: dict[str, Any], input_ids: Tensor, num_seen: int) -> None:
+    """`generate` cuts off what was seen; of a text that is no longer than that, it cuts anything.
+
+    What is left looks like new text: only the mask or the positions tell where it stood.
+    """
+    mask, positions = inputs.get("attention_mask"), inputs.get("position_ids")
+    places = list(range(num_seen, num_seen + input_ids.shape[1]))
+    rows = [] if positions is None else positions.tolist()
+    is_counted_on = mask is None or mask.shape[1] == num_seen + len(places)
+    if places and is_counted_on and all(row == places for row in rows):
+        return
+    raise EngineError(
+        f"The cache has seen {num_seen} tokens, and what it is given does not come next: give "
+        "`generate` the whole text so far and what comes next, or that alone with an "
+        "attention_mask for both, or reset() the cache for another text."
+    )
 
 
 def _refuse_model(hf: PreTrainedModel, name: str) -> None:

@@ -282,13 +282,51 @@ def test_embeddings_are_refused() -> None:
         model(inputs_embeds=torch.zeros(1, 2, 32), past_key_values=cache_for(model))
 
 
-def test_text_that_the_cache_has_passed_is_refused() -> None:
+@pytest.mark.parametrize("chunk_size", [None, 4])
+@pytest.mark.parametrize("says_mask", [True, False])
+def test_text_that_the_cache_has_passed_is_refused(says_mask: bool, chunk_size: int | None) -> None:
+    """`generate` would cut off a part of it, or nothing, and the rest would look like new text."""
     model = endless("llama")
-    cache, prompt = cache_for(model), ids(tokens(5))
-    model.generate(prompt, past_key_values=cache, generation_config=greedily(20))
-    with pytest.raises(EngineError, match="no token that the cache has not seen"):
-        model.generate(prompt, past_key_values=cache, generation_config=greedily(20))
-    assert cache.get_seq_length() == 24
+    text, cache = ids(tokens(30)), cache_for(model)
+    cache.feed(text)
+    config = greedily(3, prefill_chunk_size=chunk_size)
+    for num_tokens in range(1, 31):
+        mask = {"attention_mask": torch.ones(1, num_tokens)} if says_mask else {}
+        with pytest.raises(EngineError, match=r"seen 30 tokens, .*does not come next.*the whole"):
+            model.generate(
+                text[:, :num_tokens], past_key_values=cache, generation_config=config, **mask
+            )
+    assert cache.get_seq_length() == 30
+
+
+@pytest.mark.parametrize("num_new", [1, 7, 30])
+def test_new_text_alone_needs_a_mask_for_all(num_new: int) -> None:
+    model, text = endless("llama"), ids(tokens(30 + num_new))
+    cache, config = cache_for(model), greedily(10)
+    cache.feed(text[:, :30])
+    whole = model.generate(text, past_key_values=deepcopy(cache), generation_config=config)
+    new, mask = text[:, 30:], torch.ones(1, 30 + num_new)
+    for wrong in (None, mask[:, 1:], torch.ones(1, 31 + num_new)):
+        with pytest.raises(EngineError, match="attention_mask for both"):
+            model.generate(
+                new, attention_mask=wrong, past_key_values=cache, generation_config=config
+            )
+    more = model.generate(new, attention_mask=mask, past_key_values=cache, generation_config=config)
+    assert torch.equal(more[:, num_new:], whole[:, 30 + num_new :])
+
+
+def test_positions_and_masks_from_elsewhere_are_refused() -> None:
+    model = tiny("llama")
+    cache = cache_for(model)
+    cache.feed(ids(tokens(30)))
+    new = ids(tokens(3))
+    with torch.no_grad():
+        model(new, past_key_values=cache, position_ids=ids([30, 31, 32]), logits_to_keep=1)
+    for wrong in ({"position_ids": ids([30, 31, 32])}, {"attention_mask": torch.ones(1, 3)}):
+        with pytest.raises(EngineError, match="seen 33 tokens"):
+            model(new, past_key_values=cache, logits_to_keep=1, **wrong)
+    with pytest.raises(EngineError, match="does not come next"):
+        model(new[:, :0], past_key_values=cache)
 
 
 def test_whole_text_again_for_each_token_is_refused() -> None:
