@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ class EngineConfig:
     park_host_bytes: int = 2**30
 
     def __post_init__(self) -> None:
-        self._require(bool(self.model), "model", '"bundled", a directory or a hub id')
+        self._convert()
+        is_named = isinstance(self.model, str) and self.model != ""
+        self._require(is_named, "model", '"bundled", a directory or a hub id')
         self._require(self.num_sinks >= 0, "num_sinks", "0 or more")
         for name in ("num_recent", "num_rows", "max_chunk"):
             self._require(getattr(self, name) >= 1, name, "1 or more")
@@ -102,10 +105,11 @@ class EngineConfig:
 
         Both discard half (`n_discard=-1`) unless told otherwise; the engine, one token at a time.
         """
+        ctx_size, n_keep = _whole("ctx_size", ctx_size), _whole("n_keep", n_keep)
         if ctx_size <= n_keep:
             raise ConfigError(f"ctx_size={ctx_size} is not valid: use more than n_keep ({n_keep}).")
-        num_recent = ctx_size - n_keep
-        return cls(model, n_keep, num_recent, num_discard=n_discard, **others)
+        num_discard = _whole("n_discard", n_discard)
+        return cls(model, n_keep, ctx_size - n_keep, num_discard=num_discard, **others)
 
     @property
     def window(self) -> Window:
@@ -117,9 +121,28 @@ class EngineConfig:
     def max_sessions(self) -> int:
         return self.num_sessions or self.num_rows
 
+    def _convert(self) -> None:
+        """NumPy's integers become ints; `model` may come as a Path and `park_dir` as a str."""
+        if isinstance(self.model, Path):
+            object.__setattr__(self, "model", str(self.model))
+        if isinstance(self.park_dir, str):
+            object.__setattr__(self, "park_dir", Path(self.park_dir))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            is_unset = value is None and field.default is None
+            if str(field.type).startswith("int") and not is_unset:
+                object.__setattr__(self, field.name, _whole(field.name, value))
+
     def _require(self, holds: bool, name: str, valid: str) -> None:
         if not holds:
             raise ConfigError(f"{name}={getattr(self, name)!r} is not valid: use {valid}.")
+
+
+def _whole(name: str, value: object) -> int:
+    """Floats are refused, whole or not: they would do until a tensor is cut by one."""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    raise ConfigError(f"{name}={value!r} is not valid: use a whole number.")
 
 
 def _is_device(device: str) -> bool:
