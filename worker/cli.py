@@ -7,6 +7,7 @@ codes: 0 done, 1 failed, 2 asked for wrongly, 130 ended by Ctrl-C. Every error i
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,6 +15,7 @@ from types import ModuleType
 
 from redis.exceptions import RedisError
 
+from worker.config import misspelt
 from worker.connection import no_server_line
 from worker.options import (
     OneLineParser,
@@ -69,7 +71,10 @@ def run_command(command: ModuleType, name: str, argv: Sequence[str]) -> int:
     """`name` is what a person types after `weir`: one word, or a group and a word."""
     parser = OneLineParser(prog=f"weir {name}", description=_sentence(command))
     command.add_arguments(parser)
-    read_environment(parser, name.replace(" ", "_"))
+    prefix = name.replace(" ", "_")
+    own = read_environment(parser, prefix)
+    for line in misspelt(os.environ, COMMANDS, prefix, own):
+        sys.stderr.write(f"weir {name}: {line}\n")
     arguments = parser.parse_args(argv)
     try:
         return _run_with_server(command, arguments)

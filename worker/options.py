@@ -85,16 +85,22 @@ def given_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return {n: value for n, value in vars(arguments).items() if n in Settings.model_fields}
 
 
-def read_environment(parser: argparse.ArgumentParser, command: str) -> None:
-    """Let `WEIR_<COMMAND>_<OPTION>` be the default of every option of the command's own."""
+def read_environment(parser: argparse.ArgumentParser, command: str) -> list[str]:
+    """Let `WEIR_<COMMAND>_<OPTION>` be the default of every option of the command's own.
+
+    Returns the names of these variables.
+    """
+    variables = []
     for action in parser._actions:
         if not action.option_strings or action.default == argparse.SUPPRESS:
             continue
         variable = f"{ENV_PREFIX}{command}_{action.dest}".upper()
+        variables.append(variable)
         action.help = f"{action.help or ''} [{variable}]"
         if variable in os.environ:
             action.default = _value(parser, action, variable, os.environ[variable])
             action.required = False
+    return variables
 
 
 def positive_number(text: str) -> float:

@@ -6,4 +6,6 @@ printed of it. `--peers` is another story (peers/), and so is `--profile` (disse
 Nothing here is a test: a slow machine is not a fault.
 """
 
+from engine.bench.cli import add_arguments as add_arguments
 from engine.bench.cli import main as main
+from engine.bench.cli import measure as measure

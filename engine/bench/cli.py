@@ -26,8 +26,17 @@ QUICK_STEPS = 5
 
 
 def main(argv: Sequence[str]) -> int:
+    """`python -m engine.bench`; `weir bench` says wrong options in its own way."""
+    parser = argparse.ArgumentParser(
+        prog="weir bench",
+        description="The engine side by side with stock transformers, on this machine's CPU.",
+    )
+    add_arguments(parser)
+    return measure(parser.parse_args(argv))
+
+
+def measure(options: argparse.Namespace) -> int:
     """Measure, print tables and, as the last line, one JSON object. 1 if a model is refused."""
-    options = _parser().parse_args(argv)
     try:
         _measure(options)
     except EngineError as error:
@@ -64,11 +73,7 @@ def _measure(options: argparse.Namespace) -> None:
         run(**shared, effort=effort, num_tokens=options.tokens)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="weir bench",
-        description="The engine side by side with stock transformers, on this machine's CPU.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--peers",
@@ -89,14 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="a rough answer in under a minute")
     parser.add_argument(
         "--model",
-        action="append",
+        action=_Several,
         metavar="MODEL",
         help="bundled, llama-27m (random weights), a directory or a hub id; may be repeated "
         f"(default: {' and '.join(MODELS)})",
     )
     parser.add_argument(
         "--dtype",
-        action="append",
+        action=_Several,
         choices=DTYPES,
         help=f"may be repeated (default: {' and '.join(USUAL_DTYPES)}, "
         f"with --quick {QUICK_DTYPES[0]})",
@@ -108,11 +113,26 @@ def _parser() -> argparse.ArgumentParser:
         help="where the environments of the peers lie (default: ~/.cache/weir/peers)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON object here too")
-    return parser
+
+
+class _Several(argparse.Action):
+    """May be repeated. Unlike "append", what is given replaces a default instead of joining it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, nargs=1)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is self.default else [*before, *values])
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not a number of tokens: use 1 or more")
-    return number
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
+    return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from redis import Redis
 from rich.console import Console
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from engine import bench
 from engine.model import BUNDLED
 from worker.checkpoint import Checkpoint
 from worker.cli import COMMANDS, main
@@ -28,6 +30,7 @@ from worker.config import Settings
 from worker.embedded import EmbeddedServer
 from worker.keys import stream_keys
 from worker.lease import Leases
+from worker.options import read_environment
 from worker.registry import figures
 from worker.requests import Request
 from worker.source import Source
@@ -132,6 +135,12 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["eval", "perplexity", "--text", "a", "--png", "no/a.png"], "there is no folder no"),
         (["eval", "perplexity", "--text", "a", "--log", "no/a"], "there is no folder no"),
         (["eval", "perplexity", "--text", "a", "--png", "a.gif"], "must end with .png"),
+        (["eval", "perplexity"], "weir eval perplexity: the following arguments are required"),
+        (["bench", "--tokens", "many"], "--tokens: 'many' must be a whole number, 1 or more"),
+        (["bench", "--tokens", "0"], "--tokens: '0' must be a whole number, 1 or more"),
+        (["bench", "--dtype", "int3"], "weir bench: argument --dtype: invalid choice: 'int3'"),
+        (["bench", "--peers", "--profile"], "not allowed with argument --peers"),
+        (["bench", "--dance"], "weir bench: unrecognized arguments: --dance"),
     ],
 )
 def test_a_wrong_word_gets_one_line_that_names_it(weir: Weir, words: list[str], says: str) -> None:
@@ -157,6 +166,35 @@ def test_a_wrong_variable_gets_one_line_that_names_it(
     assert code == 2
     assert says in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "name", sorted(COMMANDS.keys() - {"eval"} | {f"eval {name}" for name in MEASURES})
+)
+def test_a_variable_that_nothing_reads_is_named_by_every_command(
+    weir: Weir, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each is ended by a word that it does not know."""
+    monkeypatch.setenv("WEIR_NUM_ROW", "3")
+    for of_another in ("WEIR_NUM_ROWS", "WEIR_BENCH_QUICK", "WEIR_EVAL_SINKS_TEXT"):
+        monkeypatch.setenv(of_another, "1")
+    code, _, err = weir(*name.split(), "--dance")
+    assert code == 2
+    named, wrong = err.splitlines()
+    line = "WEIR_NUM_ROW is no setting and is passed over; did you mean WEIR_NUM_ROWS?"
+    assert named == f"weir {name}: {line}"
+    assert wrong.startswith(f"weir {name}: ")
+
+
+def test_options_that_may_be_repeated_replace_their_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WEIR_BENCH_MODEL", "bundled")
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    read_environment(parser, "bench")
+    assert parser.parse_args([]).model == ["bundled"]
+    assert parser.parse_args(["--model", "a", "--model", "b"]).model == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,10 @@ def test_a_server_with_a_password_is_reached(redis: Redis, redis_server: Embedde
 
 def test_a_variable_that_nothing_reads_is_named_with_the_nearest_that_is_read() -> None:
     names = ["WEIR_NUM_SINK", "WEIR_QQQQ", "WEIR_NUM_SINKS", "WEIR_PUBLISH_RATE", "HOME"]
-    assert misspelt(names, ["publish", "demo"]) == [
+    names += ["WEIR_DEMO_SPEED", "WEIR_DEMO_SPED", "WEIR_EVAL_LINES_SEED"]
+    commands = ["publish", "demo", "eval"]
+    assert misspelt(names, commands, "demo", ["WEIR_DEMO_SPEED"]) == [
+        "WEIR_DEMO_SPED is no setting and is passed over; did you mean WEIR_DEMO_SPEED?",
         "WEIR_NUM_SINK is no setting and is passed over; did you mean WEIR_NUM_SINKS?",
         "WEIR_QQQQ is no setting and is passed over",
     ]

@@ -1,10 +1,6 @@
 """Measures the engine's speed on this machine, side by side with the stock model."""
 
-from __future__ import annotations
+from engine.bench import add_arguments
+from engine.bench import measure as run
 
-from collections.abc import Sequence
-from importlib import import_module
-
-
-def run_with(argv: Sequence[str]) -> int:
-    return int(import_module("engine.bench").main(argv))
+__all__ = ["add_arguments", "run"]

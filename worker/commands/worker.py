@@ -13,8 +13,8 @@ import click
 from celery.bin.celery import celery
 from celery.exceptions import SecurityWarning
 
-from worker.cli import COMMANDS, MISUSED
-from worker.config import Settings, misspelt
+from worker.cli import MISUSED
+from worker.config import Settings
 from worker.options import UsageError, add_settings, given_settings, settings_from
 from worker.rules import ENV_PREFIX
 
@@ -30,8 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs until it is told to stop; Celery's exit code."""
     _refuse_other_pools(arguments.celery)
     settings_from(arguments)
-    for line in misspelt(os.environ, COMMANDS):
-        sys.stderr.write(f"weir worker: {line}\n")
     # Celery reads the settings from the environment, as it does when it is started by itself.
     for name, value in given_settings(arguments).items():
         os.environ[ENV_PREFIX + name.upper()] = str(value)
