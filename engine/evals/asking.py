@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 from torch import Tensor
@@ -62,15 +63,15 @@ class Reader:
     """The lines of a record in tokens, one after the other; it keeps the last ones."""
 
     def __init__(self, record: Record, tokenizer: Tokenizer, num_kept: int) -> None:
-        self._record, self._encode, self._num_kept = record, tokenizer.encode, num_kept
+        self._record, self._encode = record, tokenizer.encode
         bos = tokenizer.hf.bos_token_id
         self.beginning = [*([] if bos is None else [bos]), *self._encode(PREAMBLE)]
         self.num_lines = 0
-        self._last: list[list[int]] = []
+        self._last: deque[list[int]] = deque(maxlen=num_kept)
 
     def next_line(self) -> list[int]:
         line = self._encode(self._record.line(self.num_lines))
-        self._last = [*self._last, line][-self._num_kept :]
+        self._last.append(line)
         self.num_lines += 1
         return line
 
@@ -91,7 +92,7 @@ class Reader:
         asked = self._encode(self._record.question(number))
         right = self._encode(self._record.answer(number))
         wrong = self._encode(self._record.answer(beside))
-        line, *after = self._last[len(self._last) - 1 - distance :]
+        line, *after = islice(self._last, len(self._last) - 1 - distance, None)
         since = sum(map(len, after)) + len(asked)
         return Question(asked, right, wrong, len(line) + since + len(right) - 1, since + 1)
 

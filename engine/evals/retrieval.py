@@ -23,6 +23,10 @@ from engine.window import Window
 
 # A longer text says no more about what a model can do, and takes long.
 MAX_DENSE_TOKENS = 4096
+# Some three million tokens, hours of a CPU. Lines are outside of any window long before.
+MAX_LINES = 100_000
+# Each needs two rows of window memory: all questions of a round are asked at once.
+MAX_DISTANCES = 100
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,25 @@ class Inquiry:
                 raise ConfigError(f"{name}={getattr(self, name)} is not valid: use 1 or more.")
         if not self.distances or min(self.distances) < 0:
             raise ConfigError(f"distances={list(self.distances)} is not valid: use 0 or more.")
+        if len(self.distances) > MAX_DISTANCES:
+            raise ConfigError(
+                f"{len(self.distances)} distances are not valid: use at most {MAX_DISTANCES}."
+            )
+        if self.num_lines > MAX_LINES:
+            raise ConfigError(
+                f"distances={max(self.distances)}, num_questions={self.num_questions}, "
+                f"every={self.every} is not valid: that is a record of {self.num_lines:,} lines; "
+                f"use at most {MAX_LINES:,}."
+            )
+
+    @property
+    def num_lines(self) -> int:
+        """Of the record, when everything has been asked."""
+        return self.num_before_asking + self.num_questions * self.every
+
+    @property
+    def num_before_asking(self) -> int:
+        return max(0, max(self.distances) + 1 - self.every)
 
     @property
     def window(self) -> Window:
@@ -83,34 +106,35 @@ class AtDistance:
 
 
 def run(inquiry: Inquiry, *, is_stopped: Callable[[], bool] = lambda: False) -> list[AtDistance]:
-    """Ask everything; once `is_stopped`, no more. What is printed of it: see distances.py."""
+    """Ask everything; once `is_stopped`, no more. Empty if nothing was asked by then.
+
+    What is printed of it: see distances.py.
+    """
     model = load(inquiry.config)
     tokenizer = Tokenizer.load(source_of(inquiry.config), model.eos_ids)
     results = [AtDistance(distance) for distance in inquiry.distances]
-    with stage("questions", inquiry.num_questions) as advance:
+    with stage("lines", inquiry.num_lines) as advance:
         for _ in ask(inquiry, model, tokenizer, results):
             advance(1)
             if is_stopped():
                 break
-    return results
+    return [at for at in results if at.tokens_back]
 
 
 def ask(
     inquiry: Inquiry, model: StreamingModel, tokenizer: Tokenizer, results: Sequence[AtDistance]
 ) -> Iterator[None]:
-    """One round of questions at a time; `results`, one for each distance, grow with them."""
+    """One line at a time, with what is asked after it; `results`, one a distance, grow with it."""
     reader = Reader(Record(inquiry.seed), tokenizer, num_kept=max(inquiry.distances) + 1)
     stream = AskedStream(model, inquiry.window, num_copies=2 * len(results))
     stream.feed(reader.beginning)
-    num_unasked = max(0, max(inquiry.distances) + 1 - inquiry.every)
-    for _ in range(num_unasked):
+    for number in range(1, inquiry.num_lines + 1):
         stream.feed(reader.next_line())
-    for _ in range(inquiry.num_questions):
-        for _ in range(inquiry.every):
-            stream.feed(reader.next_line())
-        questions = [reader.question(result.distance) for result in results]
-        _ask_stream(stream, questions, results)
-        _ask_dense(model, reader, questions, results)
+        num_rounds, num_since = divmod(number - inquiry.num_before_asking, inquiry.every)
+        if num_rounds > 0 and num_since == 0:
+            questions = [reader.question(result.distance) for result in results]
+            _ask_stream(stream, questions, results)
+            _ask_dense(model, reader, questions, results)
         yield
 
 

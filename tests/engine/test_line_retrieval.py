@@ -23,7 +23,7 @@ from engine.errors import ConfigError
 from engine.evals.asking import AskedStream, Reader
 from engine.evals.distances import print_distances
 from engine.evals.lines import PREAMBLE, Record
-from engine.evals.retrieval import AtDistance, Inquiry, ask
+from engine.evals.retrieval import AtDistance, Inquiry, ask, run
 from engine.generation import GenerateRequest
 from engine.hook import IMPLEMENTATION
 from engine.model import StreamingModel
@@ -136,7 +136,7 @@ def asked(model: StreamingModel, num_recent: int, distances: list[int]) -> list[
     config = EngineConfig("tiny", num_sinks=4, num_recent=num_recent)
     inquiry = Inquiry(config, distances, num_questions=3, every=4)
     results = [AtDistance(distance) for distance in distances]
-    assert len(list(ask(inquiry, model, TOKENIZER, results))) == 3
+    assert len(list(ask(inquiry, model, TOKENIZER, results))) == inquiry.num_lines
     print_distances(results, inquiry)
     return results
 
@@ -204,11 +204,40 @@ def test_an_answer_is_judged_as_the_engine_would_decode_it(seed: int) -> None:
         ({"every": 0}, "every=0"),
         ({"distances": [-1]}, r"distances=\[-1\]"),
         ({"distances": []}, r"distances=\[\]"),
+        ({"distances": range(101)}, "101 distances are not valid: use at most 100"),
+        ({"distances": [5, 99_510]}, "distances=99510, .* of 100,001 lines; use at most 100,000"),
+        ({"num_questions": 10_001}, "num_questions=10001, .* of 100,010 lines"),
+        ({"every": 2001}, "every=2001 .* of 100,050 lines"),
     ],
 )
 def test_wrong_argument_is_named(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Inquiry(**{"config": EngineConfig("tiny"), "distances": [1], **wrong})
+
+
+@given(
+    distances=st.lists(st.integers(0, 50), min_size=1),
+    num_questions=st.integers(1, 9),
+    every=st.integers(1, 30),
+)
+def test_the_record_is_as_long_as_its_questions_need(
+    distances: list[int], num_questions: int, every: int
+) -> None:
+    inquiry = Inquiry(EngineConfig("tiny"), distances, num_questions, every)
+    asked_after = range(inquiry.num_before_asking + every, inquiry.num_lines + 1, every)
+    assert len(asked_after) == num_questions
+    assert asked_after[0] > max(distances) and asked_after[-1] == inquiry.num_lines
+    assert inquiry.num_before_asking == 0 or asked_after[0] == max(distances) + 1
+
+
+def test_stopped_before_anything_was_asked_there_is_nothing_to_show() -> None:
+    inquiry = Inquiry(EngineConfig("bundled", num_recent=60), [5000])
+    assert run(inquiry, is_stopped=lambda: True) == []
+
+
+def test_longest_record_that_may_be_asked_about() -> None:
+    inquiry = Inquiry(EngineConfig("tiny"), [99_509], num_questions=50, every=10)
+    assert inquiry.num_lines == 100_000
 
 
 def test_the_preamble_is_a_line() -> None:

@@ -57,5 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
     interrupts = Interrupts()
     with interrupts:
         results = retrieval.run(inquiry, is_stopped=lambda: interrupts.came)
-    import_module("engine.evals.distances").print_distances(results, inquiry)
+    if results:
+        import_module("engine.evals.distances").print_distances(results, inquiry)
     return INTERRUPTED if interrupts.came else 0
