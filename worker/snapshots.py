@@ -36,6 +36,7 @@ class Snapshots:
     def keep_only(self, name: str, lease: Lease, *, last: str) -> None:
         """Removes the stream's files of this owner and earlier ones, but for `name` ("": all).
 
+        Drafts as well: an owner that was killed while it saved has left one.
         last: the one before. If it is this owner's, those of earlier ones are gone already, and
         there is no need to look through a folder with thousands of files.
         """
@@ -43,8 +44,9 @@ class Snapshots:
         if name and last.startswith(f"{prefix}{lease.epoch}."):
             (self._folder / last).unlink(missing_ok=True)
             return
-        for path in self._folder.glob(f"{prefix}*.safetensors"):
-            epoch = path.name.removeprefix(prefix).split(".")[0]
+        drafts = self._folder.glob(f".{prefix}*.tmp")
+        for path in (*self._folder.glob(f"{prefix}*.safetensors"), *drafts):
+            epoch = path.name.removeprefix(".").removeprefix(prefix).split(".")[0]
             if path.name != name and epoch.isdigit() and int(epoch) <= lease.epoch:
                 path.unlink(missing_ok=True)
 

@@ -73,6 +73,31 @@ def test_a_worker_killed_in_the_middle_leaves_no_gap_and_no_duplicate(
     assert summaries[-1]["final"] == "1"
 
 
+def test_what_a_killed_worker_had_parked_on_disk_is_removed_and_made_again(
+    redis: Redis, redis_text: Redis, environment: dict[str, str], tmp_path: Path
+) -> None:
+    parked = tmp_path / "parked"
+    environment |= {"WEIR_NUM_ROWS": "2", "WEIR_PARK_DIR": str(parked), "WEIR_PARK_HOST_BYTES": "0"}
+    ids = {f"live:{n}": publish(redis, 2, f"live:{n}", end=False) for n in range(4)}
+    with celery_worker(APP, tmp_path / "log", **environment) as worker:
+        until(lambda: len(list(parked.glob("*/*.safetensors"))) > 1, worker.output)
+        worker.kill()
+    left = set(parked.rglob("*"))
+    assert any(path.suffix == ".safetensors" for path in left), "nobody has cleared up so far"
+    for name, published in ids.items():
+        published.append(redis.xadd(name, {"end_of_stream": "1"}).decode())
+    with celery_worker(APP, tmp_path / "log", **environment) as worker:
+        until(
+            lambda: all(redis.hget(stream_keys(n).state, "status") == b"closed" for n in ids),
+            worker.output,
+        )
+        assert not left & set(parked.rglob("*")), "gone before the next worker has ended"
+        assert worker.end() == 0, worker.output()
+    assert list(parked.iterdir()) == []
+    for name, expected in ids.items():
+        assert column(outputs(redis_text, stream_keys(name).transcript), "entry") == expected
+
+
 def test_thirty_two_live_streams_all_advance_on_one_worker(
     redis: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -226,3 +227,29 @@ def test_snapshots_of_a_stream_that_has_ended_are_removed(redis: Redis, small: S
         num_saved = max(num_saved, len(list(small.snapshot_dir.glob("*.safetensors"))))
     assert num_saved in (1, 2), "the old one goes when the new one is committed"
     assert list(small.snapshot_dir.glob("*.safetensors")) == []
+
+
+def test_half_a_snapshot_of_an_owner_that_was_killed_is_removed_by_the_next(
+    redis: Redis, small: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_file: int) -> None:
+        raise SystemExit
+
+    publish(redis, 6, end=False)
+    first = Workbench(small)
+    first.pipeline.adopt(STREAM)
+    first.run_until_idle()
+    monkeypatch.setattr(os, "fsync", killed)
+    with pytest.raises(SystemExit):
+        first.pipeline.close()
+    monkeypatch.undo()
+    [draft] = small.snapshot_dir.iterdir()
+    of_another = draft.with_name(f".0{draft.name}")
+    of_another.touch()
+    die(redis, first)
+    second = Workbench(small)
+    second.pipeline.adopt(STREAM)
+    second.run_until_idle()
+    second.pipeline.close()
+    assert not draft.exists()
+    assert of_another.exists()
