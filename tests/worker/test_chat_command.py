@@ -16,10 +16,12 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from engine.int8_linear import multiplies_int8
 from engine.model import BUNDLED
 from worker.cli import main
 
 SMALL = ("--max-tokens", "5", "--num-recent", "40", "--num-threads", "1")
+COMPUTING_IN_INT8 = ("--weight-dtype", "int8", "--compute-dtype", "int8")
 FIGURES = re.compile(
     r"\[([\d,]+) tokens seen, ([\d,]+) slid out; window (\d+)/44, "
     r"KV ([\d,]+) bytes, RSS [\d,]+ MB\]"
@@ -67,6 +69,25 @@ def test_the_same_seed_plays_the_same_chat(chat: Weir, script: Path) -> None:
     assert answers("3") == answers("3") != answers("4")
 
 
+@pytest.mark.skipif(
+    not multiplies_int8("cpu"), reason="this processor has no instructions for products of int8"
+)
+def test_a_script_is_played_by_a_model_that_computes_in_int8(chat: Weir, script: Path) -> None:
+    code, out, err = chat("--turns", str(script), *SMALL, *COMPUTING_IN_INT8)
+    assert (code, err) == (0, "")
+    assert len(FIGURES.findall(out)) == 2
+
+
+def test_a_processor_that_cannot_compute_in_int8_says_so_in_one_line(
+    chat: Weir, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict, raising=False)
+    code, out, err = chat("--turns", str(script), *SMALL, *COMPUTING_IN_INT8)
+    assert (code, out) == (2, "")
+    assert err.startswith("weir chat: compute_dtype='int8' needs a CPU with one of ")
+    assert len(err.splitlines()) == 1
+
+
 def test_standard_input_is_a_script_too(chat: Weir, monkeypatch: pytest.MonkeyPatch) -> None:
     for words in ((), ("--turns", "-")):
         stdin = io.TextIOWrapper(io.BytesIO("Grüße\n/quit\nnever said\n".encode()))
@@ -104,6 +125,7 @@ def test_a_person_types_looks_at_memory_and_leaves_with_ctrl_d(
         (["--max-tokens", "0"], "max_tokens=0 is not valid: use 1 or more"),
         (["--model", "./no-such-model"], "./no-such-model could not be loaded"),
         (["--system", "word " * 50], "leaves no room in a window of 44"),
+        (["--compute-dtype", "int8"], "--compute-dtype='int8': needs WEIR_WEIGHT_DTYPE=int8"),
         (["--num-recent", "few"], "--num-recent='few': should be a valid integer"),
     ],
 )
