@@ -34,11 +34,12 @@ class Kept:
         """What a code of 1 is worth, in peaks where there are peaks."""
         return 1.0 if self.peaks is None else 1 / INT8_MAX
 
-    def decoded(self) -> Tensor:
-        """The numbers, (..., T, D): float32 from int8."""
+    def decoded(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """The numbers, (..., T, D), in a floating-point type."""
+        codes = self.codes.to(dtype)
         if self.peaks is None:
-            return self.codes
-        return self.codes * (self.peaks / INT8_MAX).unsqueeze(-1)
+            return codes
+        return codes * (self.peaks.to(dtype) / INT8_MAX).unsqueeze(-1)
 
     def __len__(self) -> int:
         """T."""

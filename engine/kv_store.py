@@ -95,5 +95,6 @@ class KVStore:
                 continue
             cos, sin = rotary.angles(torch.tensor([-num_positions], device=keys.codes.device))
             ring = keys[row, :, slots]
-            turned = rotary.turn(ring.decoded(), cos, sin)
+            exact = torch.promote_types(ring.codes.dtype, torch.float32)
+            turned = rotary.turn(ring.decoded(exact), cos, sin)
             keys[row, :, slots] = self.format.encode(turned)

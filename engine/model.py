@@ -164,7 +164,7 @@ class StreamingModel:
             "position_ids": plan.position_ids,
             "use_cache": False,
         }
-        with attending(StepAttention(store, plan.blocks, self.rotaries)):
+        with attending(StepAttention(store, plan.parts, self.rotaries)):
             if plan.logits_at.numel() == 0:
                 self.hf.base_model(**inputs)
                 return torch.empty(0, self.vocab_size, device=self.device)

@@ -1,4 +1,4 @@
-"""A step's segments, laid out as one packed sequence and cut into blocks for the attention."""
+"""A step's segments, laid out as one packed sequence and cut into parts for the attention."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from engine.block import Block
+from engine.chunk import Chunk
 from engine.scheduler import Segment
-
-# Queries attended together: a block scores the whole ring and all of itself, and of that only a
-# band of the ring's width is visible. Shorter blocks waste less, longer ones call less.
-BLOCK_TOKENS = 128
+from engine.singles import Singles
 
 
 @dataclass(frozen=True)
@@ -24,13 +21,13 @@ class StepPlan:
     input_ids: Tensor  # (1, N)
     position_ids: Tensor  # (1, N)
     logits_at: Tensor  # (wanted,) indices into N
-    blocks: tuple[Block, ...]
+    parts: tuple[Singles | Chunk, ...]
 
 
 def lay_out(
     segments: Sequence[Segment], device: torch.device, *, all_logits: bool = False
 ) -> StepPlan:
-    """Pack `segments` (those of one token first, by row) and cut them into blocks."""
+    """Pack `segments` (those of one token first, by row) and cut them into parts."""
     token_ids = [token for segment in segments for token in segment.token_ids]
     positions: list[int] = []
     logits_at: list[int] = []
@@ -43,21 +40,27 @@ def lay_out(
         torch.tensor([token_ids], device=device),
         torch.tensor([positions], device=device),
         torch.tensor(range(len(token_ids)) if all_logits else logits_at, device=device),
-        tuple(_blocks(segments, device)),
+        tuple(_parts(segments, device)),
     )
 
 
-def _blocks(segments: Sequence[Segment], device: torch.device) -> Iterator[Block]:
+def _parts(segments: Sequence[Segment], device: torch.device) -> Iterator[Singles | Chunk]:
     singles = [segment for segment in segments if segment.num_tokens == 1]
     offset = 0
     for run in _adjacent_rows(singles):
-        yield Block([s.session for s in run], [s.first for s in run], offset, 1, device)
+        yield Singles([s.session for s in run], [s.first for s in run], offset, device)
         offset += len(run)
     for segment in segments[len(singles) :]:
-        for start in range(0, segment.num_tokens, BLOCK_TOKENS):
-            num_tokens = min(BLOCK_TOKENS, segment.num_tokens - start)
-            yield Block([segment.session], [segment.first + start], offset, num_tokens, device)
-            offset += num_tokens
+        for tokens in _before_and_after(segment):
+            yield Chunk(segment.session, tokens.start, offset, len(tokens), device)
+            offset += len(tokens)
+
+
+def _before_and_after(segment: Segment) -> list[range]:
+    """Its tokens that come before the window is full, and those that come after."""
+    first, stop = segment.first, segment.first + segment.num_tokens
+    full = min(max(first, segment.session.window.size), stop)
+    return [tokens for tokens in (range(first, full), range(full, stop)) if tokens]
 
 
 def _adjacent_rows(segments: Sequence[Segment]) -> list[list[Segment]]:

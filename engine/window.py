@@ -41,6 +41,16 @@ class Window:
             return token
         return self.num_sinks + (token - self.num_sinks) % self.num_recent
 
+    def runs(self, tokens: range) -> list[slice]:
+        """The slots of `tokens`, at most as many as there are slots, in order: few slices."""
+        runs, token = [], tokens.start
+        while token < tokens.stop:
+            slot = self.slot(token)
+            length = min(tokens.stop - token, self.size - slot)
+            runs.append(slice(slot, slot + length))
+            token += length
+        return runs
+
     @property
     def num_kept(self) -> int:
         """Recent tokens, the newest included, that are in the window at any time."""

@@ -34,9 +34,15 @@ PARTS = (
 )  # fmt: skip
 OF_THE_ENGINE = (ENGINE_OPERATIONS, ENGINE_PYTHON, PLANNING)
 
-# The second is what packing.py makes of most layers.
-LINEAR_NAMES = {"aten::linear", "mkldnn::_linear_pointwise"}
-PRODUCT_NAMES = {"aten::bmm", "aten::baddbmm", "aten::baddbmm_", "aten::softmax"}
+# The last two are what packing.py makes of most layers.
+LINEAR_NAMES = {"aten::linear", "mkldnn::_linear_pointwise", "onednn::qlinear_pointwise"}
+PRODUCT_NAMES = {
+    "aten::bmm",
+    "aten::baddbmm",
+    "aten::baddbmm_",
+    "aten::softmax",
+    "aten::_scaled_dot_product_flash_attention_for_cpu",
+}
 
 
 @dataclass(frozen=True)

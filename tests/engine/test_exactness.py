@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
+import pytest
 import torch
 from families import tiny
 from hypothesis import given, settings
@@ -9,9 +12,14 @@ from hypothesis import strategies as st
 from reference import reference_logits
 from streams import Stream, mixture_logits, streaming, tokens
 
-from engine.plan import BLOCK_TOKENS
+from engine import chunk_attention
+from engine.chunk_attention import FUSED_DTYPES, FUSED_QUERIES, QUERIES
 
 TOLERANCE = 1e-4
+# Distances that a layer adds to its scores, a window of its own, a sink that it has learned.
+FAMILIES = ["llama", "bloom-six-heads", "mistral-own-window-hides-a-sink", "gpt-oss"]
+# PyTorch's fused attention, or matrix products and a softmax, as for half precision.
+DTYPES_THAT_ARE_FUSED = {"fused": FUSED_DTYPES, "products": ()}
 
 
 @st.composite
@@ -35,25 +43,17 @@ def mixtures(draw: st.DrawFn) -> tuple[list[Stream], int, int, int]:
     return streams, num_slots, max_chunk, draw(st.integers(len(streams), 120))
 
 
-@settings(max_examples=60)
-@given(mixtures())
-def test_any_mixture_of_sessions_in_any_chunks_equals_the_reference(
-    mixture: tuple[list[Stream], int, int, int],
-) -> None:
-    assert_equals_the_reference("llama", mixture)
-
-
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("attention", DTYPES_THAT_ARE_FUSED)
 @settings(max_examples=30)
 @given(mixtures())
-def test_any_mixture_of_sessions_with_alibi_equals_the_reference(
-    mixture: tuple[list[Stream], int, int, int],
+@pytest.mark.filterwarnings("ignore")  # of the models' own code
+def test_any_mixture_of_sessions_in_any_chunks_equals_the_reference(
+    attention: str, family: str, mixture: tuple[list[Stream], int, int, int]
 ) -> None:
-    assert_equals_the_reference("bloom-six-heads", mixture)
-
-
-def assert_equals_the_reference(family: str, mixture: tuple[list[Stream], int, int, int]) -> None:
-    streams, num_slots, max_chunk, max_step_tokens = mixture
-    results = mixture_logits(streaming(family), streams, num_slots, max_chunk, max_step_tokens)
+    streams, num_slots, *limits = mixture
+    with patch.object(chunk_attention, "FUSED_DTYPES", DTYPES_THAT_ARE_FUSED[attention]):
+        results = mixture_logits(streaming(family), streams, num_slots, *limits)
     model = tiny(family)
     for stream, logits in zip(streams, results, strict=True):
         num_recent = num_slots - stream.num_sinks
@@ -63,11 +63,19 @@ def assert_equals_the_reference(family: str, mixture: tuple[list[Stream], int, i
         torch.testing.assert_close(logits, expected, atol=TOLERANCE, rtol=0)
 
 
-def test_chunk_longer_than_a_block_and_than_the_window_equals_the_reference() -> None:
-    token_ids = tokens(3 * BLOCK_TOKENS + 1)
-    expected = reference_logits(tiny("llama"), token_ids, 3, 20)
-    for chunk in (BLOCK_TOKENS - 1, BLOCK_TOKENS + 1, len(token_ids)):
-        (logits,) = mixture_logits(streaming(), [Stream(3, token_ids)], 23, chunk, chunk)
+@pytest.mark.parametrize(
+    ("attention", "num_queries"), [("fused", FUSED_QUERIES), ("products", QUERIES)]
+)
+@pytest.mark.parametrize("num_recent", [20, 200])
+def test_chunks_of_several_blocks_and_a_rest_equal_the_reference(
+    attention: str, num_queries: int, num_recent: int
+) -> None:
+    token_ids = tokens(3 * num_queries + 1)
+    expected = reference_logits(tiny("llama"), token_ids, 3, num_recent)
+    stream, num_slots = Stream(3, token_ids), 3 + num_recent
+    for chunk in (num_queries - 1, num_queries, num_queries + 1, len(token_ids)):
+        with patch.object(chunk_attention, "FUSED_DTYPES", DTYPES_THAT_ARE_FUSED[attention]):
+            (logits,) = mixture_logits(streaming(), [stream], num_slots, chunk, chunk)
         torch.testing.assert_close(logits, expected, atol=TOLERANCE, rtol=0)
 
 

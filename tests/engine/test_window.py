@@ -45,6 +45,15 @@ def test_written_slots_are_the_first_of_the_row(window: Window, num_tokens: int)
     assert sorted(row) == list(range(window.num_slots(num_tokens)))
 
 
+@given(windows(), far_away, st.integers(0, 28))
+def test_runs_are_the_slots_of_consecutive_tokens(window: Window, first: int, length: int) -> None:
+    tokens = range(first, first + min(length, window.size))
+    runs = window.runs(tokens)
+    slots = [slot for run in runs for slot in range(run.start, run.stop)]
+    assert slots == [window.slot(token) for token in tokens]
+    assert len(runs) <= 2 or window.num_recent < len(tokens)
+
+
 @given(windows(), st.integers(1, 100))
 def test_a_token_sees_the_sinks_and_what_has_not_left(window: Window, num_tokens: int) -> None:
     newest = num_tokens - 1

@@ -1,0 +1,186 @@
+"""The attention of a chunk: its band of recent tokens and the sinks, under one softmax.
+
+Letters: H query heads = KV key-value heads x G, C queries of the chunk, B blocks of Q of them that
+see T keys each, S sinks, Z = S, and one more where a layer has learned a sink of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.chunk import Band, Chunk
+from engine.hook import LayerCall
+
+# Queries of a block, which scores up to Q - 1 keys more than each of them sees. The fused attention
+# takes all blocks at once, so that they may be short; products of matrices want them longer.
+FUSED_QUERIES = 32
+QUERIES = 128
+# In half precision plain products are faster than PyTorch's fused attention for CPUs (figures:
+# tests/bench/RESULTS.md).
+FUSED_DTYPES = (torch.float32, torch.float64)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the queries of a chunk look with in a layer, and at; all of the query's dtype.
+
+    query, turned           (H, C, D): as they look at recent tokens, and at sinks
+    keys, values            (KV, held + C, D) of recent tokens, in order
+    sink_keys, sink_values  (KV, S, D); S = 0 if none is seen
+    """
+
+    query: Tensor
+    turned: Tensor
+    keys: Tensor
+    values: Tensor
+    sink_keys: Tensor
+    sink_values: Tensor
+
+    @property
+    def num_sinks(self) -> int:
+        return self.sink_keys.shape[1]
+
+    def for_each_head(self, shared: Tensor) -> Tensor:
+        """(KV, ...) -> (H, ...)."""
+        num_groups = len(self.query) // len(shared)
+        return shared if num_groups == 1 else shared.repeat_interleave(num_groups, dim=0)
+
+
+def attend_chunk(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor:
+    """(C, H, D)."""
+    beside = _sink_scores(call, chunk, sight)
+    is_fused = _is_fusible(call, sight)
+    reach = chunk.reach(call.sliding_window)
+    bands = chunk.bands(reach, FUSED_QUERIES if is_fused else QUERIES)
+    return (_fused if is_fused else _plain)(call, bands, sight, beside)
+
+
+def _is_fusible(call: LayerCall, sight: Sight) -> bool:
+    is_even = sight.keys.shape[-1] == sight.values.shape[-1]
+    is_at_hand = sight.query.device.type == "cpu" and sight.query.dtype in FUSED_DTYPES
+    return is_at_hand and is_even and call.softcap is None
+
+
+def _sink_scores(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor | None:
+    """(H, Z, C) float32, or float64; None if nothing is seen but recent tokens."""
+    scores = []
+    if sight.num_sinks:
+        keys = sight.for_each_head(sight.sink_keys)
+        of_sinks = _capped(call, torch.bmm(keys, sight.turned.mT).mul_(call.scaling))
+        of_sinks = of_sinks.to(torch.promote_types(of_sinks.dtype, torch.float32))
+        if call.alibi_slopes is not None:
+            slopes = call.alibi_slopes.view(-1, 1, 1)
+            of_sinks.addcmul_(slopes, chunk.sink_distances.mT, value=-1)
+        reach = chunk.reach(call.sliding_window)
+        if reach is not None:
+            of_sinks.masked_fill_(chunk.sink_distances.mT >= reach, -torch.inf)
+        scores.append(of_sinks)
+    if call.sink_logits is not None:
+        # A learned sink is one more term in the denominator: its share goes nowhere.
+        scores.append(call.sink_logits.float().view(-1, 1, 1).expand(-1, 1, chunk.num_tokens))
+    return _joined(scores, dim=1) if scores else None
+
+
+def _capped(call: LayerCall, scores: Tensor) -> Tensor:
+    if call.softcap is None:
+        return scores
+    return scores.float().div_(call.softcap).tanh_().mul_(call.softcap)
+
+
+def _bias(call: LayerCall, band: Band) -> Tensor:
+    """(1 or H, Q, T) float32, to add to the scores."""
+    if call.alibi_slopes is None:
+        return band.mask.unsqueeze(0)
+    return band.mask - call.alibi_slopes.view(-1, 1, 1) * band.distances
+
+
+def _joined(parts: list[Tensor], dim: int = 0) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim)
+
+
+# ---- PyTorch's fused attention
+
+
+def _fused(call: LayerCall, bands: tuple[Band, ...], sight: Sight, beside: Tensor | None) -> Tensor:
+    """The sinks join afterwards: a band's answer comes with the logarithm of its denominator,
+    which is what all its keys would score if they were one."""
+    pairs = [_fused_band(call, band, sight) for band in bands]
+    answers = _joined([answers for answers, _ in pairs])
+    if beside is None:
+        return answers
+    together = _joined([together for _, together in pairs], dim=1)
+    shares = torch.cat((together.unsqueeze(1), beside), dim=1).softmax(dim=1)
+    by_head = answers.transpose(0, 1)
+    by_head.mul_(shares[:, :1].mT)
+    if sight.num_sinks:
+        values = sight.for_each_head(sight.sink_values)
+        by_head.baddbmm_(shares[:, 1 : 1 + sight.num_sinks].mT, values)
+    return answers
+
+
+def _fused_band(call: LayerCall, band: Band, sight: Sight) -> tuple[Tensor, Tensor]:
+    """Answers (B * Q, H, D), and what their keys score together, (H, B * Q)."""
+    num_queries, num_keys = band.mask.shape
+    query = sight.query[:, band.queries]
+    query = query.view(len(query), -1, num_queries, query.shape[-1])
+    seen = (
+        of_all[:, band.keys].unfold(1, num_keys, num_queries).permute(1, 0, 3, 2)
+        for of_all in (sight.keys, sight.values)
+    )
+    attention: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    bias = _bias(call, band).to(query.dtype).unsqueeze(0)
+    answers, together = attention(query.transpose(0, 1), *seen, attn_mask=bias, scale=call.scaling)
+    return answers.transpose(1, 2).flatten(0, 1), together.transpose(0, 1).flatten(1)
+
+
+# ---- matrix products and a softmax
+
+
+def _plain(call: LayerCall, bands: tuple[Band, ...], sight: Sight, beside: Tensor | None) -> Tensor:
+    """Block by block, the sinks' scores beside the band's."""
+    answers = []
+    for band in bands:
+        num_queries, num_keys = band.mask.shape
+        bias = _bias(call, band)
+        for start in range(0, band.num_blocks * num_queries, num_queries):
+            queries = slice(band.first_query + start, band.first_query + start + num_queries)
+            keys = slice(band.first_key + start, band.first_key + start + num_keys)
+            scores = _scores(call, sight, queries, keys, bias, beside)
+            answers.append(_mixed(scores.softmax(dim=-1), sight, keys))
+    return _joined(answers)
+
+
+def _scores(
+    call: LayerCall,
+    sight: Sight,
+    queries: slice,
+    keys: slice,
+    bias: Tensor,
+    beside: Tensor | None,
+) -> Tensor:
+    """(H, Q, Z + T) float32, or float64."""
+    query, seen = sight.query[:, queries], sight.keys[:, keys]
+    grouped = query.reshape(len(seen), -1, query.shape[-1])
+    products = _capped(call, torch.bmm(grouped, seen.mT).mul_(call.scaling))
+    products = products.view(*query.shape[:2], -1)
+    if beside is None:
+        return products + bias
+    num_beside = beside.shape[1]
+    scores = beside.new_empty(*query.shape[:2], num_beside + products.shape[-1])
+    scores[..., :num_beside] = beside[..., queries].mT
+    torch.add(products, bias, out=scores[..., num_beside:])
+    return scores
+
+
+def _mixed(weights: Tensor, sight: Sight, keys: slice) -> Tensor:
+    """(H, Q, Z + T) -> (Q, H, D)."""
+    values = sight.values[:, keys]
+    grouped = weights.to(values.dtype).view(len(values), -1, weights.shape[-1])
+    answers = torch.bmm(grouped[..., -values.shape[1] :], values)
+    if sight.num_sinks:
+        answers.baddbmm_(grouped[..., : sight.num_sinks], sight.sink_values)
+    return answers.view(*weights.shape[:2], -1).transpose(0, 1)
