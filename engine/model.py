@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
@@ -36,6 +38,15 @@ from engine.selfcheck import check_against_own_attention
 from engine.weights import num_bytes, quantise, weight_tensors
 from engine.window import Window
 
+# As which torn, foreign and missing files come out of transformers.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    ImportError,
+    RuntimeError,
+    SafetensorError,
+    StrictDataclassError,
+)
 BUNDLED = Path(__file__).parent / "bundled"
 WHAT_WORKS = (
     "Decoder-only models with rotary positions or ALiBi work: Llama, Mistral, Qwen2, Qwen3, Gemma, "
@@ -198,14 +209,22 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
     with _refusing(config.model):
         _refuse_by_config(hf_config)
     is_adapted = hf_config.model_type in ADAPTERS
-    hf: PreTrainedModel = _fetch(
+    hf: PreTrainedModel
+    hf, report = _fetch(
         AutoModelForCausalLM.from_pretrained,
         source,
         config=hf_config,
         dtype=getattr(torch, config.dtype),
         attn_implementation="eager" if is_adapted else IMPLEMENTATION,
         use_safetensors=True,
+        output_loading_info=True,
     )
+    if report["missing_keys"]:  # transformers would go on with random numbers in their place
+        missing = sorted(report["missing_keys"])
+        raise ModelRefused(
+            f"{source} could not be loaded: {len(missing)} of its weights are missing, the first "
+            f"of them {missing[0]}."
+        )
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
     if config.weight_dtype is not None:
@@ -255,7 +274,7 @@ def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
             raise ModelRefused(f"{source} could not be loaded: no {error} in it.") from error
         reason = "its attention does not go through the attention interface of transformers"
         raise ModelRefused(f"{source} cannot stream: {reason}. {WHAT_WORKS}") from error
-    except (OSError, ValueError, ImportError) as error:
+    except UNREADABLE as error:
         line = " ".join(str(error).split())
         if line.startswith("We couldn't connect to"):  # what follows tells of a mode of theirs
             line = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,36 @@ def test_missing_device_is_one_clear_line(device: str) -> None:
 
 def test_directory_without_a_model_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match="could not be loaded"):
+        load(EngineConfig(str(tmp_path)))
+
+
+def rewrite_config(folder: Path, **changes: object) -> None:
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def test_torn_weights_are_one_clear_line(tmp_path: Path) -> None:
+    tiny("llama").save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ModelRefused, match=r"could not be loaded: .*header"):
+        load(EngineConfig(str(tmp_path)))
+
+
+@pytest.mark.parametrize("changes", [{"hidden_size": 48}, {"hidden_size": "wide"}])
+def test_weights_of_another_configuration_are_one_clear_line(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    tiny("llama").save_pretrained(tmp_path)
+    rewrite_config(tmp_path, **changes)
+    with pytest.raises(ModelRefused, match=r"could not be loaded: [^\n]*$"):
+        load(EngineConfig(str(tmp_path)))
+
+
+def test_missing_weights_are_not_made_up(tmp_path: Path) -> None:
+    tiny("llama").save_pretrained(tmp_path)
+    rewrite_config(tmp_path, num_hidden_layers=3)
+    with pytest.raises(ModelRefused, match=r"[0-9]+ of its weights are missing.* model\.layers\.2"):
         load(EngineConfig(str(tmp_path)))
 
 
