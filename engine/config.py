@@ -14,6 +14,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 KV_DTYPES = (*DTYPES, "int8")
 WEIGHT_DTYPES = ("int8", "int4")
 COMPUTE_DTYPES = ("int8",)
+MAX_THREADS = 1024  # with more than the system gives, torch crashes
 OWN_DTYPES = {
     "kv_dtype": KV_DTYPES,
     "weight_dtype": WEIGHT_DTYPES,
@@ -94,7 +95,9 @@ class EngineConfig:
         )
         self._require(_is_device(self.device), "device", '"cpu", "cuda" or "cuda:N"')
         self._require(
-            self.num_threads is None or self.num_threads >= 1, "num_threads", "1 or more, or None"
+            self.num_threads is None or 1 <= self.num_threads <= MAX_THREADS,
+            "num_threads",
+            f"1 to {MAX_THREADS}, or None",
         )
 
     @classmethod

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 from redis.exceptions import RedisError
@@ -44,6 +45,7 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The console command; returns the exit code."""
+    _replace_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = _main_parser()
     # The words after the command belong to it, --help included.
@@ -58,6 +60,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         sys.stderr.close()
         return FAILED
+    except OSError as error:  # a disk that is full, a file that has gone
+        sys.stderr.write(f"weir {chosen.command}: {error}\n")
+        return FAILED
+
+
+def _replace_closed_streams() -> None:
+    """Under `weir chat >&-` there is no standard output: sys.stdout is None, and its number free
+    for the next file that is opened."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _run(name: str, argv: list[str]) -> int:

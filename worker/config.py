@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     num_threads: int | None = Field(
         default=None,
         ge=1,
+        le=1024,
         description="CPU threads of the engine; unset: as many as there are cores",
     )
     num_sinks: int = Field(

@@ -10,6 +10,7 @@ import argparse
 import math
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
@@ -101,6 +102,21 @@ def read_environment(parser: argparse.ArgumentParser, command: str) -> list[str]
             action.default = _value(parser, action, variable, os.environ[variable])
             action.required = False
     return variables
+
+
+def require_writable(option: str, path: Path | None) -> None:
+    """UsageError at the start and not at the end, when hours may have been spent. None is fine."""
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise UsageError(f"{option}={path}: there is no folder {path.parent}")
+    is_new = not path.exists()
+    try:
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as error:
+        raise UsageError(f"{option}={path} cannot be written: {error.strerror}") from None
 
 
 def positive_number(text: str) -> float:

@@ -128,4 +128,15 @@ def question_names(prompts: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"the name {name!r} must be letters, digits, - and _ (at most 64)")
         if not question.strip():
             raise ValueError(f"{name!r} must have a question")
+        if not is_utf8(question):
+            raise ValueError(f"{name!r} must have a question in UTF-8")
     return prompts
+
+
+def is_utf8(text: str) -> bool:
+    """Whether it has no half characters, as JSON and arguments of other encodings may bring."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -32,6 +32,7 @@ COUNTS = [field.name for field in fields(EngineConfig) if "int" in str(field.typ
         ("device", "tpu"),
         ("device", "cuda:x"),
         ("num_threads", 0),
+        ("num_threads", 100_000),
         ("model", None),
         *[(name, value) for name in COUNTS for value in (252.0, "252", True, math.nan)],
         *[(name, None) for name in COUNTS if name not in ("num_threads", "num_sessions")],

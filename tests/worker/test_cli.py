@@ -140,6 +140,12 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["bench", "--tokens", "0"], "--tokens: '0' must be a whole number, 1 or more"),
         (["bench", "--dtype", "int3"], "weir bench: argument --dtype: invalid choice: 'int3'"),
         (["bench", "--peers", "--profile"], "not allowed with argument --peers"),
+        (["bench", "--json", "no/a.json"], "--json=no/a.json: there is no folder no"),
+        (["bench", "--json", "/proc/a.json"], "--json=/proc/a.json cannot be written: "),
+        (["eval", "perplexity", "--text", "a", "--png", "/proc/a.png"], "cannot be written: "),
+        (["eval", "perplexity", "--text", "a", "--log", "/"], "--log=/ cannot be written: Is a"),
+        (["chat", "--system", "\udcff"], "weir chat: --system is not UTF-8"),
+        (["chat", "--num-threads", "100000"], "should be less than or equal to 1024"),
         (["bench", "--dance"], "weir bench: unrecognized arguments: --dance"),
     ],
 )
@@ -214,6 +220,20 @@ def test_without_a_server_one_line_says_what_to_do(weir: Weir, words: list[str])
     assert "no Redis answers at 127.0.0.1:1" in err
     assert "WEIR_REDIS_URL" in err and "weir demo" in err
     assert len(err.splitlines()) == 1
+
+
+def test_what_the_system_refuses_is_one_line(weir: Weir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_room(_: argparse.Namespace) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("worker.commands.streams.run", without_room)
+    assert weir("streams") == (1, "", "weir streams: [Errno 28] No space left on device\n")
+
+
+def test_without_standard_input_and_output_a_command_ends_in_order() -> None:
+    command = ["sh", "-c", 'exec "$0" -m worker.cli chat <&- >&-', sys.executable]
+    run = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_a_server_that_wants_a_password_says_so(weir: Weir, redis: Redis) -> None:

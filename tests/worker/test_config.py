@@ -180,7 +180,9 @@ def test_a_wrong_value_gets_one_line(
     assert error_line(monkeypatch, name, value) == line
 
 
-@pytest.mark.parametrize("prompts", ['["a"]', '{"a b": "c"}', '{"a": " "}', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "prompts", ['["a"]', '{"a b": "c"}', '{"a": " "}', '{"a": 1}', r'{"a": "\ud83d"}']
+)
 def test_prompts_must_be_named_questions(monkeypatch: pytest.MonkeyPatch, prompts: str) -> None:
     line = error_line(monkeypatch, "WEIR_PROMPTS", prompts)
     assert line.startswith("WEIR_PROMPTS=") and "\n" not in line

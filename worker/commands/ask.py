@@ -20,6 +20,7 @@ from worker.options import (
     settings_from,
 )
 from worker.requests import request
+from worker.rules import is_utf8
 
 _BLOCK_SECONDS = 1.0
 
@@ -59,10 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _check_question(question: str) -> None:
     if not question.strip():
         raise UsageError("QUESTION is empty; ask something, as in 'What was decided?'")
-    try:
-        question.encode()
-    except UnicodeEncodeError:
-        raise UsageError("QUESTION is not UTF-8") from None
+    if not is_utf8(question):
+        raise UsageError("QUESTION is not UTF-8")
 
 
 def _wait(answers: Follower, id: str, deadline: float) -> str | None:

@@ -8,16 +8,15 @@ from redis import Redis
 
 from worker.keys import is_own_key, stream_keys
 from worker.options import UsageError
+from worker.rules import is_utf8
 
 
 def check_name(key: str) -> None:
     """Raises UsageError if `key` cannot be a stream's name."""
     if is_own_key(key):
         raise UsageError(f"{key} is one of Weir's own keys; name the input stream, as live:standup")
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{key!r} is not UTF-8; no worker would read such a stream") from None
+    if not is_utf8(key):
+        raise UsageError(f"{key!r} is not UTF-8; no worker would read such a stream")
 
 
 def known_stream(redis: Redis, key: str) -> None:

@@ -21,8 +21,8 @@ import engine
 from engine import EngineError
 from worker.commands.interrupts import Interrupts
 from worker.commands.script import user_texts
-from worker.options import add_settings, settings_from
-from worker.rules import THEIR_NAMES
+from worker.options import UsageError, add_settings, settings_from
+from worker.rules import THEIR_NAMES, is_utf8
 
 if TYPE_CHECKING:
     from worker.config import Settings
@@ -52,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
+    if not is_utf8(arguments.system or ""):
+        raise UsageError("--system is not UTF-8")
     script = arguments.turns or (None if sys.stdin.isatty() else "-")
     try:
         with user_texts(script) as texts, closing(_begun(settings, arguments)) as chat:

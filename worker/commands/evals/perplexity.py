@@ -22,7 +22,7 @@ from worker.commands.evals.reading import (
     texts_from,
 )
 from worker.commands.interrupts import Interrupts
-from worker.options import UsageError, positive_number
+from worker.options import UsageError, positive_number, require_writable
 
 POLICIES = "dense,window,recompute,blocks,sinks"
 
@@ -65,7 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """INTERRUPTED if Ctrl-C came; what had been read is printed and drawn all the same."""
-    _require_folders(arguments)
+    if arguments.png.suffix != ".png":
+        raise UsageError(f"--png={arguments.png}: the name must end with .png")
+    require_writable("--png", arguments.png)
+    require_writable("--log", arguments.log)
     perplexity = import_module("engine.evals.perplexity")  # late: `--help` needs no torch
     comparison = perplexity.Comparison(
         config_from(arguments),
@@ -83,15 +86,6 @@ def run(arguments: argparse.Namespace) -> int:
             is_stopped=lambda: interrupts.came,
         )
     return INTERRUPTED if interrupts.came else 0
-
-
-def _require_folders(arguments: argparse.Namespace) -> None:
-    """Said now: the picture is drawn when hours may have been spent."""
-    for option, path in (("--png", arguments.png), ("--log", arguments.log)):
-        if path is not None and not path.parent.is_dir():
-            raise UsageError(f"{option}={path}: there is no folder {path.parent}")
-    if arguments.png.suffix != ".png":
-        raise UsageError(f"--png={arguments.png}: the name must end with .png")
 
 
 def _policies(names: str, max_tokens: int) -> dict[str, int]:
