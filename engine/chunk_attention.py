@@ -7,6 +7,7 @@ see T keys each, S sinks, Z = S, and one more where a layer has learned a sink o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,9 +16,9 @@ from torch import Tensor
 from engine.chunk import Band, Chunk
 from engine.hook import LayerCall
 
-# Queries of a block, which scores up to Q - 1 keys more than each of them sees. The fused attention
-# takes all blocks at once, so that they may be short; products of matrices want them longer.
-FUSED_QUERIES = 32
+# Queries of a block, which scores up to Q - 1 keys more than each of them sees. Where all blocks
+# are attended at once they may be short; one by one they had better be few.
+QUERIES_AT_ONCE = 32
 QUERIES = 128
 # In half precision plain products are faster than PyTorch's fused attention for CPUs (figures:
 # tests/bench/RESULTS.md).
@@ -53,16 +54,17 @@ class Sight:
 def attend_chunk(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor:
     """(C, H, D)."""
     beside = _sink_scores(call, chunk, sight)
-    is_fused = _is_fusible(call, sight)
     reach = chunk.reach(call.sliding_window)
-    bands = chunk.bands(reach, FUSED_QUERIES if is_fused else QUERIES)
-    return (_fused if is_fused else _plain)(call, bands, sight, beside)
+    if not _is_fusible(call, sight):
+        return _plain(call, chunk.bands(reach, QUERIES), sight, beside)
+    num_queries = QUERIES_AT_ONCE if chunk.is_rolling else QUERIES
+    return _fused(call, chunk.bands(reach, num_queries), sight, beside)
 
 
 def _is_fusible(call: LayerCall, sight: Sight) -> bool:
     is_even = sight.keys.shape[-1] == sight.values.shape[-1]
     is_at_hand = sight.query.device.type == "cpu" and sight.query.dtype in FUSED_DTYPES
-    return is_at_hand and is_even and call.softcap is None
+    return is_at_hand and is_even and call.softcap is None and fuses_attention()
 
 
 def _sink_scores(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor | None:
@@ -127,14 +129,40 @@ def _fused_band(call: LayerCall, band: Band, sight: Sight) -> tuple[Tensor, Tens
     num_queries, num_keys = band.mask.shape
     query = sight.query[:, band.queries]
     query = query.view(len(query), -1, num_queries, query.shape[-1])
-    seen = (
+    keys, values = (
         of_all[:, band.keys].unfold(1, num_keys, num_queries).permute(1, 0, 3, 2)
         for of_all in (sight.keys, sight.values)
     )
-    attention: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     bias = _bias(call, band).to(query.dtype).unsqueeze(0)
-    answers, together = attention(query.transpose(0, 1), *seen, attn_mask=bias, scale=call.scaling)
+    answers, together = _attention(query.transpose(0, 1), keys, values, bias, call.scaling)
     return answers.transpose(1, 2).flatten(0, 1), together.transpose(0, 1).flatten(1)
+
+
+def _attention(
+    query: Tensor, keys: Tensor, values: Tensor, bias: Tensor, scaling: float
+) -> tuple[Tensor, Tensor]:
+    """(B, H, Q, D), (B, KV, T, D) twice and (1, 1 or H, Q, T) -> (B, H, Q, D), (B, H, Q)."""
+    attention: Any = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    answers, together = attention(query, keys, values, attn_mask=bias, scale=scaling)
+    return answers, together
+
+
+@cache
+@torch.inference_mode()
+def fuses_attention() -> bool:
+    """Whether PyTorch has that operation and it does what is asked of it here: it is a private one,
+    and which versions share keys among heads is written nowhere."""
+    keys = torch.linspace(-1, 1, 2 * 3 * 4).view(1, 2, 3, 4)
+    query = torch.linspace(1, -1, 4 * 2 * 4).view(1, 4, 2, 4)
+    bias = torch.tensor([[0.0, 1.0, -torch.inf], [0.5, 0.0, 2.0]]).view(1, 1, 2, 3)
+    try:
+        found = _attention(query, keys, keys, bias, 0.5)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+    keys = keys.repeat_interleave(2, dim=1)
+    scores = 0.5 * query @ keys.mT + bias
+    expected = scores.softmax(dim=-1) @ keys, scores.logsumexp(dim=-1)
+    return all(map(torch.allclose, found, expected))
 
 
 # ---- matrix products and a softmax

@@ -13,7 +13,7 @@ from reference import reference_logits
 from streams import Stream, mixture_logits, streaming, tokens
 
 from engine import chunk_attention
-from engine.chunk_attention import FUSED_DTYPES, FUSED_QUERIES, QUERIES
+from engine.chunk_attention import FUSED_DTYPES, QUERIES, QUERIES_AT_ONCE, fuses_attention
 
 TOLERANCE = 1e-4
 # Distances that a layer adds to its scores, a window of its own, a sink that it has learned.
@@ -43,6 +43,10 @@ def mixtures(draw: st.DrawFn) -> tuple[list[Stream], int, int, int]:
     return streams, num_slots, max_chunk, draw(st.integers(len(streams), 120))
 
 
+def test_the_fused_attention_of_this_pytorch_is_used() -> None:
+    assert fuses_attention()
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("attention", DTYPES_THAT_ARE_FUSED)
 @settings(max_examples=30)
@@ -64,7 +68,7 @@ def test_any_mixture_of_sessions_in_any_chunks_equals_the_reference(
 
 
 @pytest.mark.parametrize(
-    ("attention", "num_queries"), [("fused", FUSED_QUERIES), ("products", QUERIES)]
+    ("attention", "num_queries"), [("fused", QUERIES_AT_ONCE), ("products", QUERIES)]
 )
 @pytest.mark.parametrize("num_recent", [20, 200])
 def test_chunks_of_several_blocks_and_a_rest_equal_the_reference(
