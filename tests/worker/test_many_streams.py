@@ -58,6 +58,23 @@ def assert_whole(redis_text: Redis, ids: dict[str, list[str]]) -> None:
         assert_tiled(outputs(redis_text, stream_keys(name).summary), expected[:-1])
 
 
+def end_all(redis: Redis, ids: dict[str, list[str]]) -> None:
+    """The last entry of each stream; `ids` follow."""
+    for name, published in ids.items():
+        published.append(redis.xadd(name, {"end_of_stream": "1"}).decode())
+
+
+def at_rest(redis: Redis, settings: Settings, num_streams: int) -> Workbench:
+    """A worker whose streams have said a word each and are live."""
+    names = [f"live:{number}" for number in range(num_streams)]
+    for name in names:
+        publish(redis, 1, name, end=False)
+    bench = Workbench(settings)
+    adopt_all(bench, names)
+    bench.run_until_idle()
+    return bench
+
+
 def parked_files(settings: Settings) -> list[Path]:
     return sorted(settings.park_dir.rglob("*.safetensors"))
 
@@ -115,8 +132,7 @@ def test_entries_that_come_at_any_time_come_out_once_and_in_order(
         numbers[name] += 1
         bench.now += chance.choice([0.0, 0.1, 5.0, 40.0])
         bench.run(chance.randrange(4))
-    for name in NAMES:
-        ids[name].append(redis.xadd(name, {"end_of_stream": "1"}).decode())
+    end_all(redis, ids)
     adopt_all(bench)
     run_until_closed(bench)
     for name in NAMES:
@@ -207,8 +223,7 @@ def test_a_stream_that_owes_nothing_waits_in_redis_when_its_session_is_lost(
         assert status(redis, name) == "parked"
         assert not redis.exists(stream_keys(name).lease)
     monkeypatch.undo()
-    for name in NAMES:
-        ids[name].append(redis.xadd(name, {"end_of_stream": "1"}).decode())
+    end_all(redis, ids)
     while any(status(redis, name) != "closed" for name in NAMES):
         bench.now += 6
         adopt_all(bench)
@@ -220,13 +235,9 @@ def test_a_stream_that_owes_nothing_waits_in_redis_when_its_session_is_lost(
 def test_streams_that_rest_are_looked_at_now_and_then_and_their_leases_kept(
     redis: Redis, crowded: Settings
 ) -> None:
-    """A hundred streams without a word; the clock of the leases is the server's own."""
-    names = [f"live:{number}" for number in range(100)]
-    bench = Workbench(crowded)
-    for name in names:
-        publish(redis, 1, name, end=False)
-    adopt_all(bench, names)
-    bench.run_until_idle()
+    """Of a hundred; the clock of the leases is the server's own."""
+    bench = at_rest(redis, crowded, num_streams=100)
+    names = list(bench.streams)
     attention = bench.pipeline.owned.attention
     assert len(attention.to_look_at(bench.now)) < 50
     before = {name: redis.pttl(stream_keys(name).lease) for name in names}
@@ -241,12 +252,8 @@ def test_streams_that_rest_are_looked_at_now_and_then_and_their_leases_kept(
 def test_a_stream_that_was_taken_over_while_it_rested_is_dropped(
     redis: Redis, crowded: Settings
 ) -> None:
-    names = [f"live:{number}" for number in range(40)]
-    bench = Workbench(crowded)
-    for name in names:
-        publish(redis, 1, name, end=False)
-    adopt_all(bench, names)
-    bench.run_until_idle()
+    bench = at_rest(redis, crowded, num_streams=40)
+    names = list(bench.streams)
     redis.hincrby(stream_keys(names[7]).state, "epoch", 1)
     bench.now += 4
     bench.run(2)
@@ -266,7 +273,6 @@ def test_a_closing_worker_leaves_all_its_streams_to_the_next(
     second = Workbench(crowded)
     adopt_all(second)
     assert all(stream.session.num_pending == 0 for stream in second.streams.values())
-    for name in NAMES:
-        ids[name].append(redis.xadd(name, {"end_of_stream": "1"}).decode())
+    end_all(redis, ids)
     run_until_closed(second)
     assert_whole(redis_text, ids)

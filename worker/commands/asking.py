@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from redis import Redis
 
+from worker.connection import connect
 from worker.keys import is_own_key, stream_keys
-from worker.options import UsageError
+from worker.options import SERVER_SETTINGS, UsageError, add_settings, settings_from
+from worker.requests import Kind, request
 from worker.rules import is_utf8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of a command that takes a stream and no more."""
+    parser.add_argument("key", metavar="KEY", help="the stream, such as live:standup")
+    add_settings(parser, SERVER_SETTINGS)
+
+
+def ask_owner(arguments: argparse.Namespace, kind: Kind) -> None:
+    """Leave a request for the stream's owner, whoever that is or will be. Raises UsageError."""
+    with connect(settings_from(arguments)) as redis:
+        known_stream(redis, arguments.key)
+        request(redis, arguments.key, kind)
+        say_if_unowned(redis, arguments.key)
 
 
 def check_name(key: str) -> None:

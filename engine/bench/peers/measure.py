@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.bench.peers.contestants import IN_CHUNKS, WEIR, Contestant, Kept
 from engine.bench.peers.effort import PeerEffort
 from engine.bench.turns import Advance, Spread, Turns, take_turns
 
+# Streams that decode.
+ALONE = 1
 TOGETHER = 16
+# Of feeding, or how many streams decode.
+Way = str | int
 
 
 @dataclass(frozen=True)
@@ -45,63 +49,42 @@ class Decoded:
 def measure_feeding(
     contestants: Sequence[Contestant], effort: PeerEffort, advance: Advance
 ) -> list[Fed]:
-    parties = {f"{c.name}, {way}": party for c in contestants for way, party in c.feeding.items()}
+    parties = {_party(c, way): party for c in contestants for way, party in c.feeding.items()}
     turns = take_turns(parties, effort.feeding_rounds, advance=advance)
-
-    def name_of(ours: Contestant) -> str:
-        return f"{ours.name}, {IN_CHUNKS}"
-
-    best = _fastest(contestants, turns, name_of)
-    figures = []
-    for contestant in contestants:
-        same = _ours(contestants, contestant.precision)
-        for way in contestant.feeding:
-            name = f"{contestant.name}, {way}"
-            figures.append(
-                Fed(
-                    contestant.who,
-                    contestant.precision,
-                    way,
-                    turns.tokens_per_second(name),
-                    turns.ratio(name, name_of(same)) if same else None,
-                    turns.ratio(name, best),
-                )
-            )
-    return figures
+    against = _AgainstUs(turns, contestants, IN_CHUNKS)
+    return [
+        Fed(
+            c.who,
+            c.precision,
+            way,
+            turns.tokens_per_second(_party(c, way)),
+            against.same(c, way),
+            against.best(c, way),
+        )
+        for c in contestants
+        for way in c.feeding
+    ]
 
 
 def measure_decoding(
     contestants: Sequence[Contestant], effort: PeerEffort, advance: Advance
 ) -> list[Decoded]:
     parties = {
-        f"{c.name}, {num_streams}": party
-        for c in contestants
-        for num_streams, party in c.decoding.items()
+        _party(c, number): party for c in contestants for number, party in c.decoding.items()
     }
     turns = take_turns(parties, effort.decoding_rounds, advance=advance)
-
-    def alone(contestant: Contestant) -> str:
-        return f"{contestant.name}, 1"
-
-    best = _fastest(contestants, turns, alone)
-    figures = []
-    for contestant in contestants:
-        same = _ours(contestants, contestant.precision)
-        speeds = {
-            num_streams: turns.tokens_per_second(f"{contestant.name}, {num_streams}")
-            for num_streams in contestant.decoding
-        }
-        figures.append(
-            Decoded(
-                contestant.who,
-                contestant.precision,
-                speeds,
-                turns.ratio(alone(contestant), alone(same)) if same else None,
-                turns.ratio(alone(contestant), best),
-                turns.ratio(alone(contestant), f"{contestant.name}, {TOGETHER}"),
-            )
+    against = _AgainstUs(turns, contestants, ALONE)
+    return [
+        Decoded(
+            c.who,
+            c.precision,
+            {number: turns.tokens_per_second(_party(c, number)) for number in c.decoding},
+            against.same(c, ALONE),
+            against.best(c, ALONE),
+            turns.ratio(_party(c, ALONE), _party(c, TOGETHER)),
         )
-    return figures
+        for c in contestants
+    ]
 
 
 def measure_keeping(contestants: Sequence[Contestant], advance: Advance) -> dict[str, Kept]:
@@ -112,13 +95,22 @@ def measure_keeping(contestants: Sequence[Contestant], advance: Advance) -> dict
     return figures
 
 
-def _ours(contestants: Sequence[Contestant], precision: str) -> Contestant | None:
-    ours = (c for c in contestants if c.who == WEIR and c.precision == precision)
-    return next(ours, None)
+def _party(contestant: Contestant, way: Way) -> str:
+    return f"{contestant.name}, {way}"
 
 
-def _fastest(
-    contestants: Sequence[Contestant], turns: Turns, name_of: Callable[[Contestant], str]
-) -> str:
-    ours = [name_of(contestant) for contestant in contestants if contestant.who == WEIR]
-    return max(ours, key=turns.tokens_per_second)
+class _AgainstUs:
+    """Ratios to our own engine, which works in `our_way`, whatever the way of the others."""
+
+    def __init__(self, turns: Turns, contestants: Sequence[Contestant], our_way: Way) -> None:
+        self._turns = turns
+        self._ours = {c.precision: _party(c, our_way) for c in contestants if c.who == WEIR}
+        self._best = max(self._ours.values(), key=turns.tokens_per_second)
+
+    def same(self, contestant: Contestant, way: Way) -> Spread | None:
+        """In the same precision; None if we have no such."""
+        ours = self._ours.get(contestant.precision)
+        return self._turns.ratio(_party(contestant, way), ours) if ours else None
+
+    def best(self, contestant: Contestant, way: Way) -> Spread:
+        return self._turns.ratio(_party(contestant, way), self._best)
