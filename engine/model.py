@@ -38,15 +38,7 @@ from engine.selfcheck import check_against_own_attention
 from engine.weights import num_bytes, quantise, weight_tensors
 from engine.window import Window
 
-# As which torn, foreign and missing files come out of transformers.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    ImportError,
-    RuntimeError,
-    SafetensorError,
-    StrictDataclassError,
-)
+TORN = (SafetensorError, StrictDataclassError)
 BUNDLED = Path(__file__).parent / "bundled"
 WHAT_WORKS = (
     "Decoder-only models with rotary positions or ALiBi work: Llama, Mistral, Qwen2, Qwen3, Gemma, "
@@ -217,20 +209,26 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
         dtype=getattr(torch, config.dtype),
         attn_implementation="eager" if is_adapted else IMPLEMENTATION,
         use_safetensors=True,
+        ignore_mismatched_sizes=True,  # said below, with a name
         output_loading_info=True,
     )
-    if report["missing_keys"]:  # transformers would go on with random numbers in their place
-        missing = sorted(report["missing_keys"])
-        raise ModelRefused(
-            f"{source} could not be loaded: {len(missing)} of its weights are missing, the first "
-            f"of them {missing[0]}."
-        )
+    _refuse_incomplete(source, report)
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
     if config.weight_dtype is not None:
         with _refusing(config.model):
             quantise(hf, config.weight_dtype)
     return hf
+
+
+def _refuse_incomplete(source: str, report: dict[str, Any]) -> None:
+    """transformers would go on with random numbers in place of such weights."""
+    wrong = sorted([*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])])
+    if wrong:
+        raise ModelRefused(
+            f"{source} could not be loaded: {len(wrong)} of its weights are missing or of another "
+            f"shape than its config.json says, the first of them {wrong[0]}."
+        )
 
 
 def _refuse_missing(device: str) -> None:
@@ -274,7 +272,7 @@ def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
             raise ModelRefused(f"{source} could not be loaded: no {error} in it.") from error
         reason = "its attention does not go through the attention interface of transformers"
         raise ModelRefused(f"{source} cannot stream: {reason}. {WHAT_WORKS}") from error
-    except UNREADABLE as error:
+    except (OSError, ValueError, ImportError, RuntimeError, *TORN) as error:
         line = " ".join(str(error).split())
         if line.startswith("We couldn't connect to"):  # what follows tells of a mode of theirs
             line = (
