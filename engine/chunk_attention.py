@@ -46,9 +46,9 @@ class Sight:
         return self.sink_keys.shape[1]
 
     def for_each_head(self, shared: Tensor) -> Tensor:
-        """(KV, ...) -> (H, ...)."""
+        """(KV, S, D) -> (H, S, D)."""
         num_groups = len(self.query) // len(shared)
-        return shared if num_groups == 1 else shared.repeat_interleave(num_groups, dim=0)
+        return shared.unsqueeze(1).expand(-1, num_groups, -1, -1).flatten(0, 1)
 
 
 def attend_chunk(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor:

@@ -37,11 +37,15 @@ class Singles:
         return slice(self.sessions[0].row, self.sessions[-1].row + 1)
 
     @cached_property
-    def targets(self) -> tuple[Tensor, Tensor]:
-        """The row and the slot that each token goes to: (N,) each."""
+    def targets(self) -> tuple[int, int] | tuple[Tensor, Tensor]:
+        """The row and the slot that each token goes to: (N,) each, or the numbers of a lone one,
+        for which there is a quicker way."""
         pairs = zip(self.sessions, self.firsts, strict=True)
-        slots = torch.tensor([s.window.slot(token) for s, token in pairs], device=self.device)
-        return torch.arange(self.rows.start, self.rows.stop, device=self.device), slots
+        slots = [session.window.slot(token) for session, token in pairs]
+        if len(slots) == 1:
+            return self.rows.start, slots[0]
+        rows = torch.arange(self.rows.start, self.rows.stop, device=self.device)
+        return rows, torch.tensor(slots, device=self.device)
 
     @cached_property
     def num_slots(self) -> int:

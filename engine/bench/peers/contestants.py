@@ -28,7 +28,6 @@ from engine.window import HALF
 WINDOW = WINDOW_SINKS + WINDOW_RECENT
 WEIR = "weir"
 STOCK = "stock transformers"
-QUANTISED = "int8 weights"
 IN_CHUNKS = f"chunks of {CHUNK}"
 TOKEN_BY_TOKEN = "token by token"  # noqa: S105
 
@@ -80,11 +79,16 @@ def weir(stack: ExitStack, subject: Subject, effort: PeerEffort) -> Contestant:
     )
 
 
+def in_int8(dtype: str) -> str:
+    """How a quantised subject of this dtype is called."""
+    return f"int8 in {dtype}"
+
+
 def quantised(subject: Subject) -> Subject:
-    """The same model with weights of eight bits. PeerUnavailable if they cannot be had here."""
-    config = replace(subject.engine.config, weight_dtype="int8")
+    """The same model with products of int8. PeerUnavailable if they cannot be had here."""
+    config = replace(subject.engine.config, weight_dtype="int8", compute_dtype="int8")
     try:
-        return replace(subject, dtype=QUANTISED, engine=Engine.load(config))
+        return replace(subject, dtype=in_int8(subject.dtype), engine=Engine.load(config))
     except EngineError as error:
         raise PeerUnavailable(str(error)) from error
 

@@ -138,9 +138,9 @@ def measure_beside(
         everyone.append(contestants.stock(subject, effort))
     folder = Path(stack.enter_context(TemporaryDirectory()))
     guests = Guests(first, effort, num_threads, folder)
-    for half in (subject for subject in subjects if subject.dtype == "bfloat16"):
-        with noting(guests.absent, f"{contestants.WEIR} {contestants.QUANTISED}"):
-            everyone.append(contestants.weir(stack, contestants.quantised(half), effort))
+    for subject in subjects:
+        with noting(guests.absent, f"{contestants.WEIR} {contestants.in_int8(subject.dtype)}"):
+            everyone.append(contestants.weir(stack, contestants.quantised(subject), effort))
     with stage(f"{first.model}: bringing the weights to the peers", 1):
         guests.welcome(stack, pythons, [subject.dtype for subject in subjects])
     everyone += guests.contestants
