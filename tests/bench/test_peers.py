@@ -147,15 +147,14 @@ def test_who_is_lost_on_the_way_leaves_the_others_measured(
     pythons = {guest.recipe: Path(sys.executable) for guest in GUESTS}
     with ExitStack() as stack:
         result = measure_beside(stack, [subject], SHORT, 1, pythons)
-    assert result.absent.keys() == {
-        "attention_sinks float32",
-        "llama.cpp float32",
-        "llama.cpp q8_0",
-    }
-    assert all("No module named" in reason for reason in result.absent.values())
+    in_bytes = f"{WEIR} {in_int8('float32')}"
+    absent = {name: reason for name, reason in result.absent.items() if name != in_bytes}
+    assert absent.keys() == {"attention_sinks float32", "llama.cpp float32", "llama.cpp q8_0"}
+    assert all("No module named" in reason for reason in absent.values())
     assert {figure.who for figure in result.feeding} == {WEIR, "stock transformers"}
     assert {figure.who for figure in result.decoding} == {WEIR, "stock transformers"}
-    assert result.keeping.keys() == {"weir float32", "stock transformers float32"}
+    came = {in_bytes} - result.absent.keys()
+    assert result.keeping.keys() == {"weir float32", "stock transformers float32"} | came
 
 
 def test_who_fails_in_the_middle_of_a_turn_is_left_out_of_what_is_measured() -> None:
