@@ -19,9 +19,6 @@ from engine.int8_linear import Int8Linear, multiplies_int8
 # Tokens at once that the layout is chosen for: one made for a single token is poor at others, one
 # made for several is the best at any.
 PACKED_FOR = 16
-# A weight that no cache of a core holds is read faster for four tokens than for fewer.
-LARGE_BYTES = 5 * 2**19
-FEWEST_TOKENS = 4
 PACKED_DTYPES = (torch.float32, torch.bfloat16)
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
 
@@ -34,7 +31,6 @@ class PackedLinear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.packed = _ops().mkldnn._reorder_linear_weight(linear.weight.detach(), PACKED_FOR)
         self.bias = linear.bias
-        self.is_large = self.packed.numel() * self.packed.element_size() >= LARGE_BYTES
 
     @property
     def weight_tensors(self) -> list[Tensor]:
@@ -42,14 +38,6 @@ class PackedLinear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        num_tokens = inputs.numel() // self.in_features
-        if self.is_large and num_tokens < FEWEST_TOKENS:
-            few = inputs.reshape(num_tokens, self.in_features)
-            padded = nn.functional.pad(few, (0, 0, 0, FEWEST_TOKENS - num_tokens))
-            return self._product(padded)[:num_tokens].view(*inputs.shape[:-1], self.out_features)
-        return self._product(inputs)
-
-    def _product(self, inputs: Tensor) -> Tensor:
         linear = _ops().mkldnn._linear_pointwise
         outputs: Tensor = linear(inputs, self.packed, self.bias, "none", [], "")
         return outputs
