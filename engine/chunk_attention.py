@@ -72,8 +72,7 @@ def _sink_scores(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor | None:
     scores = []
     if sight.num_sinks:
         keys = sight.for_each_head(sight.sink_keys)
-        of_sinks = _capped(call, torch.bmm(keys, sight.turned.mT).mul_(call.scaling))
-        of_sinks = of_sinks.to(torch.promote_types(of_sinks.dtype, torch.float32))
+        of_sinks = _exact(_capped(call, torch.bmm(keys, sight.turned.mT).mul_(call.scaling)))
         if call.alibi_slopes is not None:
             slopes = call.alibi_slopes.view(-1, 1, 1)
             of_sinks.addcmul_(slopes, chunk.sink_distances.mT, value=-1)
@@ -90,7 +89,12 @@ def _sink_scores(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor | None:
 def _capped(call: LayerCall, scores: Tensor) -> Tensor:
     if call.softcap is None:
         return scores
-    return scores.float().div_(call.softcap).tanh_().mul_(call.softcap)
+    return _exact(scores).div_(call.softcap).tanh_().mul_(call.softcap)
+
+
+def _exact(scores: Tensor) -> Tensor:
+    """float32, or float64."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
 def _bias(call: LayerCall, band: Band) -> Tensor:
@@ -193,8 +197,9 @@ def _scores(
     """(H, Q, Z + T) float32, or float64."""
     query, seen = sight.query[:, queries], sight.keys[:, keys]
     grouped = query.reshape(len(seen), -1, query.shape[-1])
-    products = _capped(call, torch.bmm(grouped, seen.mT).mul_(call.scaling))
-    products = products.view(*query.shape[:2], -1)
+    products = grouped.new_empty(*grouped.shape[:2], seen.shape[1])
+    products.baddbmm_(grouped, seen.mT, beta=0, alpha=call.scaling)
+    products = _capped(call, products).view(*query.shape[:2], -1)
     if beside is None:
         return products + bias
     num_beside = beside.shape[1]

@@ -90,8 +90,8 @@ def require_int8_products(device: str) -> None:
     """ConfigError where compute_dtype="int8" cannot be had."""
     if not multiplies_int8(device):
         raise ConfigError(
-            f"compute_dtype='int8' needs a CPU with one of {', '.join(INSTRUCTIONS)} (and PyTorch "
-            f"2.13 or later to see it), which {device!r} is not: leave it out."
+            f"compute_dtype='int8' needs a CPU with one of {', '.join(INSTRUCTIONS)}, and a "
+            f"PyTorch that can tell, which {device!r} is not: leave it out."
         )
 
 
