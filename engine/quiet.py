@@ -7,8 +7,12 @@ so this must be known before transformers is imported.
 import logging
 from functools import partial
 
-# That it found no CUDA extensions, and that torch has moved on.
-HARMLESS = {"torchao": "Failed to load ", "torch.utils._pytree": "%s is an Enum subclass"}
+# That it found no CUDA extensions and no Triton, and that torch has moved on.
+HARMLESS = {
+    "torchao": "Failed to load ",
+    "torchao.kernel.intmm": "Warning: Detected no triton",
+    "torch.utils._pytree": "%s is an Enum subclass",
+}
 
 
 def silence_torchao() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
@@ -47,14 +46,7 @@ def dissect(
         report.print_tables(_table(name, anatomy) for anatomy in results[name])
         aims[name] = {"engine_share": _aim(results[name][0])}
     report.print_aims(aims, title=f"Aims, chunks of {CHUNK}")
-    print_summary(
-        "weir profile",
-        machine,
-        started,
-        {name: [asdict(one) for one in of] for name, of in results.items()},
-        aims,
-        json_path,
-    )
+    print_summary("weir profile", machine, started, results, aims, json_path)
 
 
 def _measure(model: str, dtype: str, num_steps: int, num_threads: int) -> list[Anatomy]:

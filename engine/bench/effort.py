@@ -8,6 +8,7 @@ YOUNG_TOKENS = 1_000
 WINDOW_SINKS = 4
 WINDOW_RECENT = 252
 CHUNK = 256
+WINDOW_FACTS = {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import transformers
 from engine.bench.agreement import Agreement, measure_agreement
 from engine.bench.aims import AIMED_DTYPE, Aim, aims_of
 from engine.bench.decoding import Decoding, measure_decoding
-from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS, Effort
+from engine.bench.effort import WINDOW_FACTS, Effort
 from engine.bench.feeding import OURS, Feeding, measure_feeding
 from engine.bench.keeping import Keeping, measure_keeping
 from engine.bench.level import Level, choose_age, measure_level, num_level_tokens
@@ -68,16 +68,8 @@ def run(
         if dtype == AIMED_DTYPE:
             aims[name] = aims_of(result.agreement, result.feeding, result.level)
     report.print_aims(aims)
-    print_summary(
-        "weir",
-        machine,
-        started,
-        {name: asdict(result) for name, result in results.items()},
-        aims,
-        json_path,
-        window={"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
-        effort=asdict(effort),
-    )
+    facts = {"window": WINDOW_FACTS, "effort": effort}
+    print_summary("weir", machine, started, results, aims, json_path, **facts)
 
 
 def _measure(

@@ -23,8 +23,7 @@ def print_summary(
     json_path: Path | None,
     **more: Any,
 ) -> None:
-    """`started` by time.perf_counter; what is in `results` is JSON already."""
-    judged = {name: {key: asdict(aim) for key, aim in of.items()} for name, of in aims.items()}
+    """`started` by time.perf_counter; dataclasses become objects, wherever they are."""
     line = json.dumps(
         {
             "benchmark": benchmark,
@@ -32,8 +31,9 @@ def print_summary(
             **more,
             "seconds": time.perf_counter() - started,
             "results": results,
-            "aims": judged,
-        }
+            "aims": aims,
+        },
+        default=asdict,
     )
     if json_path is not None:
         json_path.write_text(line + "\n")

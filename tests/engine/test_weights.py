@@ -223,7 +223,13 @@ def test_model_without_anything_to_quantise_is_refused(
 def test_torchao_is_imported_without_a_word() -> None:
     root = Path(__file__).parents[2]
     found = subprocess.run(
-        [sys.executable, "-W", "error", "-c", "import engine, torchao.quantization"],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            "import logging; logging.basicConfig(); import engine, torchao.quantization",
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -14,7 +14,7 @@ from typing import TypeVar
 import transformers
 
 from engine.bench.aims import Aim
-from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
+from engine.bench.effort import WINDOW_FACTS
 from engine.bench.machine import this_machine
 from engine.bench.peers import contestants, measure
 from engine.bench.peers.aims import aims_of
@@ -79,16 +79,8 @@ def run_peers(
         results[model] = result
         aims[model] = aims_of(result.differences, result.feeding, result.decoding)
     report.print_aims(aims, title="Aims beside the peers")
-    print_summary(
-        "weir peers",
-        machine,
-        started,
-        {name: asdict(result) for name, result in results.items()},
-        aims,
-        json_path,
-        window={"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk": CHUNK},
-        effort=asdict(effort),
-    )
+    facts = {"window": WINDOW_FACTS, "effort": effort}
+    print_summary("weir peers", machine, started, results, aims, json_path, **facts)
 
 
 def install_peers(cache: Path, install: Install = install_by_pip) -> tuple[dict[str, Path], Absent]:
