@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.bench.effort import FULL, QUICK
+from engine.bench.gpu.effort import FULL as FULL_GPU
+from engine.bench.gpu.effort import QUICK as QUICK_GPU
+from engine.bench.gpu.effort import REHEARSAL
 from engine.bench.peers.effort import FULL as FULL_PEERS
 from engine.bench.peers.effort import QUICK as QUICK_PEERS
 from engine.bench.peers.environment import default_cache
 from engine.config import DTYPES
-from engine.errors import EngineError
+from engine.errors import ConfigError, EngineError
 
 MODELS = ("bundled", "llama-27m")
 # What the engine's aims are stated for, and what most machines would really use.
@@ -57,7 +60,19 @@ def _measure(options: argparse.Namespace) -> None:
         "num_threads": num_usable_cores(),
         "json_path": options.json,
     }
-    if options.peers:
+    if options.gpu:
+        if options.model or options.dtype:
+            raise ConfigError("--gpu has models of its own: leave out --model and --dtype.")
+        from engine.bench.gpu.run import run_gpu  # noqa: PLC0415
+
+        gpu_effort = QUICK_GPU if options.quick else FULL_GPU
+        run_gpu(
+            device_name=options.device,
+            effort=REHEARSAL if options.device == "cpu" else gpu_effort,
+            num_threads=shared["num_threads"],
+            json_path=options.json,
+        )
+    elif options.peers:
         from engine.bench.peers.run import run_peers  # noqa: PLC0415
 
         peer_effort = QUICK_PEERS if options.quick else FULL_PEERS
@@ -80,6 +95,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="side by side with attention_sinks and llama.cpp instead, each in a virtual "
         "environment of its own that pip makes once (llama.cpp is compiled: about ten minutes)",
+    )
+    instead.add_argument(
+        "--gpu",
+        action="store_true",
+        help="instead: models of random weights in bfloat16 on a GPU, as shares of what the card "
+        "can do (under nine minutes, --quick under two)",
     )
     instead.add_argument(
         "--profile", action="store_true", help="where the time of a step goes instead"
@@ -111,6 +132,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         help="where the environments of the peers lie (default: ~/.cache/weir/peers)",
+    )
+    parser.add_argument(
+        "--device",
+        default="cuda",
+        metavar="DEVICE",
+        help="of --gpu: cuda, cuda:N, or cpu for a rehearsal with tiny models (default: cuda)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON object here too")
 

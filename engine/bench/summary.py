@@ -23,18 +23,31 @@ def print_summary(
     json_path: Path | None,
     **more: Any,
 ) -> None:
-    """`started` by time.perf_counter; dataclasses become objects, wherever they are."""
-    line = json.dumps(
+    """`started` by time.perf_counter."""
+    seconds = time.perf_counter() - started
+    line = summary_line(benchmark, machine, seconds, results, aims, **more)
+    if json_path is not None:
+        json_path.write_text(line + "\n")
+    print(line, flush=True)
+
+
+def summary_line(
+    benchmark: str,
+    machine: Machine,
+    seconds: float,
+    results: Mapping[str, Any],
+    aims: Mapping[str, Mapping[str, Aim]],
+    **more: Any,
+) -> str:
+    """Dataclasses become objects, wherever they are."""
+    return json.dumps(
         {
             "benchmark": benchmark,
             "machine": asdict(machine) | {"load_average_after": os.getloadavg()},
             **more,
-            "seconds": time.perf_counter() - started,
+            "seconds": seconds,
             "results": results,
             "aims": aims,
         },
         default=asdict,
     )
-    if json_path is not None:
-        json_path.write_text(line + "\n")
-    print(line, flush=True)
