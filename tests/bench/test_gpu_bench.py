@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from engine.bench.gpu.subject import Subject, open_subject
 from engine.bench.machine import this_machine
 from engine.bench.turns import Spread
 from engine.engine import Engine
+from engine.kv_store import KVStore
 from engine.model import StreamingModel, own_attention
 from engine.stats import StepReport
 
@@ -124,6 +126,16 @@ def test_streams_decode_together_with_full_windows(
 def test_rows_that_do_not_fit_are_not_made(subject: Subject) -> None:
     with pytest.raises(NoRoom, match=r"rows of 1\.5 GB, and 1\.6 GB are free"):
         measure_decoding(subject, 125_000, REHEARSAL, CEILINGS, room=lambda _device: 1_600_000_000)
+
+
+def test_rows_of_a_case_are_free_after_it(subject: Subject) -> None:
+    gc.collect()
+    before = sum(type(thing) is KVStore for thing in gc.get_objects())
+    measure_decoding(subject, 5, REHEARSAL, CEILINGS)
+    measure_feeding(subject, 3, 16, REHEARSAL, CEILINGS)
+    measure_recomputing(subject, 31, REHEARSAL)
+    gc.collect()
+    assert sum(type(thing) is KVStore for thing in gc.get_objects()) == before
 
 
 def test_recomputing_reads_the_whole_window_for_each_token(subject: Subject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -62,8 +63,14 @@ def card_of(device: torch.device) -> Card:
     )
 
 
+def free_memory() -> None:
+    """Models hold on to themselves in cycles, and PyTorch to memory that it may need again."""
+    gc.collect()
+    torch.cuda.empty_cache()
+
+
 def free_bytes(device: torch.device) -> int:
-    """Memory that nobody has taken; what PyTorch keeps for later must be given back before."""
+    """Memory that nobody has taken: ask after `free_memory`."""
     if device.type != "cuda":
         return int(psutil.virtual_memory().available)
     return int(torch.cuda.mem_get_info(device)[0])

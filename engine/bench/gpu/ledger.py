@@ -6,7 +6,6 @@ other.
 
 from __future__ import annotations
 
-import gc
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from engine.bench.gpu.aims import aims_of
+from engine.bench.gpu.card import free_memory
 from engine.bench.gpu.decoding import NoRoom
 from engine.bench.gpu.table import SECTIONS, line
 from engine.bench.machine import Machine
@@ -63,7 +63,7 @@ class Ledger:
             self._leave_out(case, "there was no time left for it")
             return False
         try:
-            _free_memory()
+            free_memory()
             work()
         except (NoRoom, torch.OutOfMemoryError) as error:
             self._leave_out(case, f"no room: {_first_line(error)}")
@@ -120,12 +120,6 @@ class Ledger:
             failed=self.failed,
             paths=self.paths,
         )
-
-
-def _free_memory() -> None:
-    """Models hold on to themselves in cycles, and PyTorch to memory that it may need again."""
-    gc.collect()
-    torch.cuda.empty_cache()
 
 
 def _first_line(error: BaseException) -> str:
