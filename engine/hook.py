@@ -30,7 +30,8 @@ class LayerCall:
 
 class Attend(Protocol):
     def __call__(self, call: LayerCall, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """query (H, N, D), key and value (KV, N, D) of one packed step -> (N, H, D)."""
+        """query (H, N, D), key and value (KV, N, D) of one packed step, the numbers of a head side
+        by side -> (N, H, D)."""
 
 
 _active = threading.local()
@@ -69,7 +70,12 @@ def attention(
         alibi_slopes=alibi_slopes,
     )
     attend: Attend = _active.attend
-    return attend(call, query[0], key[0], value[0]).unsqueeze(0), None
+    return attend(call, *map(_dense, (query[0], key[0], value[0]))).unsqueeze(0), None
+
+
+def _dense(heads: Tensor) -> Tensor:
+    """What reads memory as it lies, as fused attention does, takes a head for that much of it."""
+    return heads if heads.stride(-1) == 1 else heads.contiguous()
 
 
 AttentionInterface.register(IMPLEMENTATION, attention)

@@ -45,6 +45,7 @@ class KVStore:
             return kept_as.room((num_rows, num_kv_heads, num_slots, dim), device)
 
         self.format = kept_as
+        self.num_rows = num_rows
         self.num_slots = num_slots
         self.bytes_per_row = num_slots * sum(shape.bytes_per_token(kept_as) for shape in shapes)
         self.num_bytes = num_rows * self.bytes_per_row

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -25,28 +26,28 @@ from transformers.utils.logging import disable_progress_bar
 from engine.adapters import ADAPTERS, plain_attention, set_attention
 from engine.attention import StepAttention
 from engine.config import EngineConfig
-from engine.errors import ConfigError, ModelRefused, NotStreamable
+from engine.errors import ConfigError, ModelRefused
 from engine.formats import Floats, Format, format_of
-from engine.hook import IMPLEMENTATION, attending
+from engine.gpu import Gpu, gpu_of
+from engine.hook import IMPLEMENTATION, Attend, attending
 from engine.int8_linear import require_int8_products
 from engine.kv_store import KVStore
 from engine.packing import pack_linears
-from engine.plan import StepPlan, lay_out
+from engine.plan import lay_out, wanted_logits
 from engine.probe import probe_layers
+from engine.refusals import WHAT_WORKS, refuse_by_config, refusing
 from engine.scheduler import Segment
 from engine.selfcheck import check_against_own_attention
 from engine.weights import num_bytes, quantise, weight_tensors
 from engine.window import Window
 
+if TYPE_CHECKING:
+    from engine.gpu.steps import GpuSteps
+
+logger = logging.getLogger(__name__)
+
 TORN = (SafetensorError, StrictDataclassError)
 BUNDLED = Path(__file__).parent / "bundled"
-WHAT_WORKS = (
-    "Decoder-only models with rotary positions or ALiBi work: Llama, Mistral, Qwen2, Qwen3, Gemma, "
-    "Phi, GPT-NeoX (Pythia), GPT-J, OLMo, StableLM, SmolLM3, Granite, Cohere, StarCoder2, GLM, "
-    "gpt-oss, Falcon, MPT, BLOOM."
-)
-# Rotation that changes with the length of the text, so that stored keys would become wrong.
-LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope")
 # Where and by what a model was saved does not change what it computes.
 NOT_THE_MODEL = ("_name_or_path", "transformers_version")
 SAMPLED_NUMBERS = 256
@@ -61,12 +62,16 @@ class StreamingModel:
     """A causal language model whose attention reads rows of a KV store."""
 
     def __init__(
-        self, hf: PreTrainedModel, kept_as: Format | None = None, compute_dtype: str | None = None
+        self,
+        hf: PreTrainedModel,
+        kept_as: Format | None = None,
+        compute_dtype: str | None = None,
+        gpu: Gpu | None = None,
     ) -> None:
         """`hf` must have the engine's attention; ModelRefused names what cannot stream.
 
         `kept_as`: how its keys and values are kept; None = as it computes them. `compute_dtype`: as
-        in EngineConfig, from `pack` on.
+        in EngineConfig, from `pack` on. `gpu`: what runs kernels; None = what it is on, if a GPU.
         """
         self.hf = hf
         self.compute_dtype = compute_dtype
@@ -75,12 +80,32 @@ class StreamingModel:
         self.kv_format: Format = Floats(hf.dtype)
         self.device: torch.device = hf.device
         self.vocab_size: int = hf.config.get_text_config().vocab_size
-        with _refusing(hf.name_or_path or hf.config.model_type):
-            _refuse_by_config(hf.config)
+        with refusing(hf.name_or_path or hf.config.model_type):
+            refuse_by_config(hf.config)
             num_layers = hf.config.get_text_config().num_hidden_layers
             self.shapes, self.rotaries = probe_layers(hf, num_layers)
-            check_against_own_attention(self)
+            self.gpu_steps = self._steps_on(gpu or gpu_of(hf.device))
+            self._check()
         self.kv_format = kept_as or self.kv_format
+
+    def _steps_on(self, gpu: Gpu | None) -> GpuSteps | None:
+        if gpu is None:
+            return None
+        num_heads = self.hf.config.get_text_config().num_attention_heads
+        num_groups = num_heads // min(shape.num_kv_heads for shape in self.shapes)
+        key_dim = max(shape.key_dim for shape in self.shapes)
+        of_model = self._forward, self.rotaries, self.device
+        return gpu.steps(*of_model, num_groups, key_dim, self.dtype)
+
+    def _check(self) -> None:
+        """Where kernels do not run, or answer otherwise, PyTorch's products do their work."""
+        if self.gpu_steps is not None:
+            try:
+                return check_against_own_attention(self)
+            except Exception as error:  # compilers, drivers and cards fail in ways of their own
+                logger.warning("No kernels for %s on this GPU: %s", self.hf.name_or_path, error)
+                self.gpu_steps = None
+        return check_against_own_attention(self)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -131,7 +156,14 @@ class StreamingModel:
         """Keys and values of `segments` go to `store`; (wanted, vocab) logits come back."""
         for segment in segments:
             self._keep_positions_small(segment, store)
-        return self._forward(lay_out(segments, self.device, all_logits=all_logits), store)
+        if self.gpu_steps is not None:
+            return self.gpu_steps.compute(segments, store, all_logits=all_logits)
+        plan = lay_out(segments, self.device)
+        wanted = torch.tensor(
+            wanted_logits(segments, all_logits=all_logits), dtype=torch.int64, device=self.device
+        )
+        attend = StepAttention(store, plan.parts, self.rotaries)
+        return self._forward(plan.input_ids, plan.position_ids, wanted, attend)
 
     @torch.inference_mode()
     def dense_logits(self, token_ids: Sequence[int], *, last_only: bool = False) -> Tensor:
@@ -161,17 +193,16 @@ class StreamingModel:
             ring = slice(session.window.num_sinks, session.window.size)
             store.turn_keys_back(session.row, ring, moved, self.rotaries)
 
-    def _forward(self, plan: StepPlan, store: KVStore) -> Tensor:
-        inputs: dict[str, Any] = {
-            "input_ids": plan.input_ids,
-            "position_ids": plan.position_ids,
-            "use_cache": False,
-        }
-        with attending(StepAttention(store, plan.parts, self.rotaries)):
-            if plan.logits_at.numel() == 0:
-                self.hf.base_model(**inputs)
+    def _forward(
+        self, input_ids: Tensor, position_ids: Tensor, wanted: Tensor, attend: Attend
+    ) -> Tensor:
+        inputs: dict[str, Any] = {"input_ids": input_ids, "position_ids": position_ids}
+        with attending(attend):
+            if wanted.numel() == 0:
+                self.hf.base_model(**inputs, use_cache=False)
                 return torch.empty(0, self.vocab_size, device=self.device)
-            logits: Tensor = self.hf(**inputs, logits_to_keep=plan.logits_at).logits[0]
+            answer = self.hf(**inputs, use_cache=False, logits_to_keep=wanted)
+            logits: Tensor = answer.logits[0]
             return logits
 
 
@@ -198,8 +229,8 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
     if not sys.stderr.isatty():
         disable_progress_bar()  # type: ignore[no-untyped-call]
     hf_config = _fetch(AutoConfig.from_pretrained, source)
-    with _refusing(config.model):
-        _refuse_by_config(hf_config)
+    with refusing(config.model):
+        refuse_by_config(hf_config)
     is_adapted = hf_config.model_type in ADAPTERS
     hf: PreTrainedModel
     hf, report = _fetch(
@@ -216,7 +247,7 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
     if config.weight_dtype is not None:
-        with _refusing(config.model):
+        with refusing(config.model):
             quantise(hf, config.weight_dtype)
     return hf
 
@@ -253,14 +284,6 @@ def own_attention(hf: PreTrainedModel, implementation: str | None = None) -> Ite
         set_attention(hf, before)
 
 
-@contextmanager
-def _refusing(name: str) -> Iterator[None]:
-    try:
-        yield
-    except NotStreamable as reason:
-        raise ModelRefused(f"{name} cannot stream: {reason}. {WHAT_WORKS}") from reason
-
-
 def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
     """Turn the many ways in which loading fails into one line."""
     if source.startswith(("/", ".", "~")) and not Path(source).is_dir():
@@ -280,17 +303,3 @@ def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
                 "name and the connection, or name a directory."
             )
         raise ModelRefused(f"{source} could not be loaded: {line[:400]}") from error
-
-
-def _refuse_by_config(config: Any) -> None:
-    """What the configuration alone rules out, with the reason a user understands."""
-    text = config.get_text_config()
-    if config.is_encoder_decoder:
-        raise NotStreamable("it is an encoder-decoder")
-    if getattr(text, "kv_lora_rank", None) is not None:
-        raise NotStreamable("it uses multi-head latent attention")
-    ropes = getattr(text, "rope_parameters", None) or {}
-    nested = [rope for rope in ropes.values() if isinstance(rope, dict)] or [ropes]
-    for rope in nested:
-        if rope.get("rope_type") in LENGTH_DEPENDENT_ROPE:
-            raise NotStreamable(f"its {rope['rope_type']} rope changes with the length of the text")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 
 import torch
 from torch import Tensor
@@ -16,32 +16,32 @@ from engine.singles import Singles
 
 @dataclass(frozen=True)
 class StepPlan:
-    """One packed forward pass: N tokens, their positions, and which of them want logits."""
+    """One packed forward pass: N tokens and their positions."""
 
     input_ids: Tensor  # (1, N)
     position_ids: Tensor  # (1, N)
-    logits_at: Tensor  # (wanted,) indices into N
     parts: tuple[Singles | Chunk, ...]
 
 
-def lay_out(
-    segments: Sequence[Segment], device: torch.device, *, all_logits: bool = False
-) -> StepPlan:
+def lay_out(segments: Sequence[Segment], device: torch.device) -> StepPlan:
     """Pack `segments` (those of one token first, by row) and cut them into parts."""
     token_ids = [token for segment in segments for token in segment.token_ids]
     positions: list[int] = []
-    logits_at: list[int] = []
     for segment in segments:
         start = segment.first - segment.session.base
         positions.extend(range(start, start + segment.num_tokens))
-        if segment.wants_logits:
-            logits_at.append(len(positions) - 1)
     return StepPlan(
         torch.tensor([token_ids], device=device),
         torch.tensor([positions], device=device),
-        torch.tensor(range(len(token_ids)) if all_logits else logits_at, device=device),
         tuple(_parts(segments, device)),
     )
+
+
+def wanted_logits(segments: Sequence[Segment], *, all_logits: bool) -> list[int]:
+    """Which tokens of the packed pass want logits: all, or the last ones of those who do."""
+    ends = accumulate(segment.num_tokens for segment in segments)
+    last = [end - 1 for end, segment in zip(ends, segments, strict=True) if segment.wants_logits]
+    return list(range(sum(s.num_tokens for s in segments))) if all_logits else last
 
 
 def _parts(segments: Sequence[Segment], device: torch.device) -> Iterator[Singles | Chunk]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 # Before anything imports torch: tests share few cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before anything imports Triton: its kernels are interpreted, there is no GPU.
+os.environ["TRITON_INTERPRET"] = "1"
 for _name in [name for name in os.environ if name.startswith("WEIR_")]:
     del os.environ[_name]
 

@@ -11,9 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import reference_logits
 from streams import Stream, mixture_logits, streaming, tokens
+from torch import nn
 
 from engine import chunk_attention
+from engine.attention import StepAttention
+from engine.chunk import Chunk
 from engine.chunk_attention import FUSED_DTYPES, QUERIES, QUERIES_AT_ONCE, fuses_attention
+from engine.formats import format_of
+from engine.hook import attending, attention
+from engine.kv_store import KVStore, LayerShape
+from engine.rotary import Rotary
+from engine.session import Session
+from engine.window import Window
 
 TOLERANCE = 1e-4
 # Distances that a layer adds to its scores, a window of its own, a sink that it has learned.
@@ -111,3 +120,19 @@ def test_half_precision_adds_no_noise_of_its_own() -> None:
         stream = Stream(3, token_ids, position_limit=limit)
         (logits,) = mixture_logits(model, [stream], 23, 17, 17)
         assert (logits - expected).norm() < 1.5 * own_noise
+
+
+def test_heads_lie_side_by_side_however_a_model_brings_them() -> None:
+    """Fused attention reads memory as it lies: it would take other tokens' numbers for a head's."""
+    layer = nn.Module()
+    layer.layer_idx = 0
+    brought = [torch.randn(1, heads, 6, 5).mT for heads in (4, 2, 2)]
+    session = Session(0, Window(0, 8))
+    chunk = Chunk(session, 0, 0, 5, torch.device("cpu"))
+    answers = []
+    for tensors in (brought, [tensor.contiguous() for tensor in brought]):
+        store = KVStore([LayerShape(2, 6, 6)], 1, 8, format_of("float32"), torch.device("cpu"))
+        rotary = Rotary(torch.zeros(0))
+        with attending(StepAttention(store, [chunk], [rotary])):
+            answers.append(attention(layer, *tensors)[0])
+    torch.testing.assert_close(*answers, atol=0, rtol=0)

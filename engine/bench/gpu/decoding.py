@@ -16,9 +16,6 @@ from engine.bench.gpu.subject import Subject
 from engine.engine import Engine
 from engine.errors import EngineError
 from engine.generation import GenerateRequest
-from engine.model import StreamingModel
-from engine.selfcheck import WINDOW as WINDOW_OF_CHECK
-from engine.stream import LoneStream
 
 WARM_UPS = 4
 # Of the free memory; the rest is for what a step makes on its way.
@@ -56,7 +53,7 @@ def measure_decoding(
     room: Callable[[torch.device], int] = free_bytes,
 ) -> Decoded:
     """NoRoom if so many rows do not fit."""
-    _forget_rows(subject.model)
+    free_memory()
     row_bytes = effort.window.size * subject.model.bytes_per_token
     _require_room(num_streams * row_bytes, room(subject.model.device))
     engine = _engine(subject, num_streams, effort)
@@ -89,13 +86,6 @@ def measure_decoding(
 def decode(engine: Engine, num_steps: int) -> int:
     """Every session that generates decodes `num_steps` tokens; how many these were together."""
     return sum(engine.step().num_generated for _ in range(num_steps))
-
-
-def _forget_rows(model: StreamingModel) -> None:
-    """Steps that were recorded hold the rows that they were recorded over. A step over others takes
-    their place, so that those of the last case are free."""
-    LoneStream(model, WINDOW_OF_CHECK).feed([0])
-    free_memory()
 
 
 def _require_room(num_bytes: int, num_free: int) -> None:

@@ -80,4 +80,5 @@ def open_subject(shape: Shape, rows: str, device: torch.device) -> Iterator[Subj
 
 def paths_in_use(model: StreamingModel) -> str:
     """By which ways the model computes, in words."""
-    return f"{str(model.dtype).removeprefix('torch.')} on {model.device}"
+    attention = "PyTorch's products" if model.gpu_steps is None else "kernels"
+    return f"{str(model.dtype).removeprefix('torch.')} on {model.device}, attention by {attention}"
