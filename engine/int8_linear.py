@@ -25,8 +25,8 @@ LARGEST = {8: 127, 16: 127 * 256}
 # Added to a number, it leaves its code in the last bytes of the float32, which from 2**23 on count
 # in ones; what is halfway goes to the even neighbour, as `round` has it.
 SHIFT = {8: 2.0**23 + ZERO, 16: 2.0**23 + ZERO * 256 + ZERO}
-# What a vector of zeros is divided by; next to any step that matters it is nothing.
-TINY = torch.tensor(torch.finfo(torch.float32).tiny, dtype=torch.float32)
+# The least there is: a vector of zeros is divided by it, and any step but the least swallows it.
+TINY = torch.tensor(2.0**-149, dtype=torch.float32)
 # A sum of K products of two bytes must fit in 31 bits.
 MAX_INPUTS = (2**31 - 1) // (255 * 128)
 
