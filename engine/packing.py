@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.int8_linear import Int8Linear, multiplies_int8
+from engine.siblings import Sibling, Siblings, join, siblings_in
 
 # Tokens at once that the layout is chosen for: one made for a single token is poor at others, one
 # made for several is the best at any.
@@ -51,10 +52,21 @@ def pack_linears(model: nn.Module, input_bits: int = 16) -> None:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
     for parent in list(model.modules()):
+        for linears in siblings_in(parent):
+            _pack_as_one(parent, linears, input_bits)
         for name, child in parent.named_children():
             packed = _packed(child, input_bits) if isinstance(child, nn.Linear) else None
             if packed is not None:
                 setattr(parent, name, packed)
+
+
+def _pack_as_one(parent: nn.Module, linears: dict[str, nn.Linear], input_bits: int) -> None:
+    packed = _packed(join(list(linears.values())), input_bits)
+    if packed is None:
+        return
+    siblings = Siblings(packed, [linear.out_features for linear in linears.values()])
+    for place, name in enumerate(linears):
+        setattr(parent, name, Sibling(siblings, place, packed.in_features))
 
 
 def _ops() -> Any:
