@@ -82,6 +82,8 @@ class Layout:
     def filled_up_to(self, num_segments: int) -> Layout:
         """One that is decoding, with tokens at the end that read nothing and are kept nowhere."""
         num_more = num_segments - self.num_segments
+        if num_more == 0:
+            return self
         tokens = pad(self.of_tokens, (0, num_more))
         tokens[-2, self.num_tokens :] = NOWHERE
         segments = pad(self.of_segments, (0, 0, 0, num_more))
