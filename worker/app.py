@@ -108,6 +108,9 @@ def celery_config(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
+        # A server that is full, read-only or failing over says so with an error: wait for it, too.
+        "broker_channel_error_retry": True,
+        "worker_consumer": "worker.consumer:PatientConsumer",
         "broker_transport_options": {"global_keyprefix": KEY_PREFIX},
         "task_default_queue": name_for_patterns("weir", settings),
         "task_ignore_result": True,

@@ -43,6 +43,7 @@ def connect_blocking(settings: Settings, block_seconds: float) -> Redis:
 
 # Of a server that is full, read-only, failing over or saving: it will answer otherwise soon.
 _PASSING = ("OOM", "READONLY", "UNBLOCKED", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN")
+_BEFORE_THE_SERVER_S_WORDS = " of pipeline caused error: "  # redis-py says which command it was
 
 
 def is_passing(error: Exception) -> bool:
@@ -53,7 +54,8 @@ def is_passing(error: Exception) -> bool:
         return True
     if isinstance(error, ReadOnlyError):  # redis-py takes the code off these messages
         return True
-    return isinstance(error, ResponseError) and str(error).startswith(_PASSING)
+    words = str(error).rpartition(_BEFORE_THE_SERVER_S_WORDS)[2]
+    return isinstance(error, ResponseError) and words.startswith(_PASSING)
 
 
 def no_server_line(settings: Settings, error: RedisError) -> str:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import ConnectionError, TimeoutError
 
+from worker.connection import is_passing
 from worker.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -67,8 +67,9 @@ class Reconciler(threading.Thread):
     def _try_round(self) -> None:
         try:
             self.reconcile()
-        except (ConnectionError, TimeoutError, OperationalError) as error:
-            logger.warning("Redis did not answer the reconciler: %s", error)
-        except Exception:
+        except Exception as error:
             # Without rounds no stream finds an owner, so this thread outlives a round that failed.
-            logger.exception("A round of the reconciler failed")
+            if isinstance(error, OperationalError) or is_passing(error):
+                logger.warning("No streams are looked for: Redis: %s", error)
+            else:
+                logger.exception("A round of the reconciler failed")

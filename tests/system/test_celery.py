@@ -216,6 +216,29 @@ def test_a_worker_outlives_its_server(tmp_path: Path) -> None:
             assert worker.end() == 0
 
 
+def test_a_worker_outlives_a_time_without_writes(tmp_path: Path) -> None:
+    """The server is full, and then it is made a replica, as in a failover."""
+    with EmbeddedServer() as server, Redis(port=server.port) as redis:
+        environment = {
+            "WEIR_REDIS_URL": server.url,
+            "WEIR_METRICS_PORT": "0",
+            "WEIR_DISCOVER_SECONDS": "0.3",
+        }
+        with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+            worker.wait_until_ready()
+            redis.config_set("maxmemory", 1)
+            redis.client_kill_filter(_type="normal", skipme=True)  # it must announce itself anew
+            until(lambda: "as Celery's broker: command not allowed" in worker.output(), worker.output)
+            redis.config_set("maxmemory", 0)
+            redis.replicaof("127.0.0.1", free_port())
+            until(lambda: "read only replica.; trying again\n" in worker.output(), worker.output)
+            redis.replicaof("NO", "ONE")
+            redis.xadd("live:after", {"text": "good morning everyone"})
+            until(lambda: redis.exists(stream_keys("live:after").lease), worker.output)
+            assert worker.end() == 0
+            assert "Traceback" not in worker.output()
+
+
 def health(environment: dict[str, str]) -> tuple[int, dict[str, dict[str, str]]]:
     url = f"http://127.0.0.1:{environment['WEIR_METRICS_PORT']}/healthz"
     try:

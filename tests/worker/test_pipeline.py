@@ -324,20 +324,28 @@ def test_an_output_key_that_is_no_stream_costs_that_stream_alone(
     assert "live:bad" not in bench.streams
 
 
+@pytest.mark.parametrize("limit", ["maxmemory", "min-replicas-to-write"])
 def test_a_server_that_takes_no_writes_is_waited_for(
-    bench: Workbench, redis: Redis, redis_text: Redis
+    bench: Workbench, redis: Redis, redis_text: Redis, limit: str
 ) -> None:
-    """Longer than a lease: renewing it is refused as well as commits are."""
-    ids = publish(redis, 12)
+    """Longer than a lease: while the stream rests renewing it is refused, then commits are."""
+    ids = publish(redis, 2, end=False)
     bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    bench.now += 60
+    bench.run_until_quiet()
     bench.run(3)
-    redis.config_set("maxmemory", 1)
+    redis.config_set(limit, 1)
     try:
+        assert bench.run_in_trouble(20) > 0
+        redis.config_set(limit, 0)
+        ids += publish(redis, 10)
+        redis.config_set(limit, 1)
         assert bench.run_in_trouble(40) > 0
         assert STREAM in bench.streams
         assert redis.xlen(KEYS.transcript) < len(ids)
     finally:
-        redis.config_set("maxmemory", 0)
+        redis.config_set(limit, 0)
     bench.run(until=lambda: STREAM not in bench.streams)
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
     assert_tiled(outputs(redis_text, KEYS.summary), ids[:-1])
