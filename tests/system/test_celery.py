@@ -227,8 +227,8 @@ def test_a_worker_outlives_a_time_without_writes(tmp_path: Path) -> None:
         with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
             worker.wait_until_ready()
             redis.config_set("maxmemory", 1)
-            redis.client_kill_filter(_type="normal", skipme=True)  # it must announce itself anew
-            until(lambda: "as Celery's broker: command not allowed" in worker.output(), worker.output)
+            redis.client_kill_filter(_type="normal", skipme=True)  # its queue is declared anew
+            until(lambda: "broker: command not allowed" in worker.output(), worker.output)
             redis.config_set("maxmemory", 0)
             redis.replicaof("127.0.0.1", free_port())
             until(lambda: "read only replica.; trying again\n" in worker.output(), worker.output)
