@@ -16,14 +16,6 @@ if known[2] == commit_id then return 'repeated' end
 if known[1] ~= epoch then return 'epoch' end
 if (known[3] or '0-0') ~= ARGV[5] or (known[4] or '0') ~= ARGV[6] then return 'checkpoint' end
 
--- A script is not undone when a command in it fails: whatever can fail is found out first.
-for i = 4, #KEYS do
-  local kind = redis.call('TYPE', KEYS[i]).ok
-  if kind ~= 'none' and kind ~= 'stream' then
-    return redis.error_reply('WRONGTYPE ' .. KEYS[i] .. ' is a ' .. kind .. ', it must be a stream')
-  end
-end
-
 local at = 7
 -- The next counted run of arguments; moves `at` behind it.
 local function take()
@@ -36,14 +28,23 @@ local names = { take() }
 local checkpoint = {}
 for i = 1, #names, 2 do checkpoint[names[i]] = names[i + 1] end
 
+-- A script is not undone when a command in it fails (a key is no stream, or has had the last
+-- possible id): what was added before is taken away again, and nobody has seen it.
+local added = {}
 while ARGV[at] do
   local key, maxlen = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1])
   at = at + 2
+  local id
   if maxlen > 0 then
-    redis.call('XADD', key, 'MAXLEN', '~', maxlen, '*', take())
+    id = redis.pcall('XADD', key, 'MAXLEN', '~', maxlen, '*', take())
   else
-    redis.call('XADD', key, '*', take())
+    id = redis.pcall('XADD', key, '*', take())
   end
+  if type(id) == 'table' then
+    for _, one in ipairs(added) do redis.call('XDEL', one[1], one[2]) end
+    return redis.error_reply(id.err .. ' (' .. key .. ')')
+  end
+  added[#added + 1] = { key, id }
 end
 redis.call('HSET', state, 'commit_id', commit_id, unpack(names))
 redis.call('SET', lease, owner, 'PX', lease_ms)

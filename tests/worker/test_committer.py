@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from worker.lease import Lease, Leases
 
 STREAM = "live:a"
 KEYS = stream_keys(STREAM)
+LAST_ID = f"{2**64 - 1}-{2**64 - 1}"
 
 
 @pytest.fixture
@@ -198,16 +199,28 @@ def test_a_commit_on_another_checkpoint_is_refused(
     assert texts(redis) == ["a"]
 
 
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda redis: redis.set(KEYS.summary, "not a stream"), "WRONGTYPE"),
+        (lambda redis: redis.xadd(KEYS.summary, {"text": "S"}, id=LAST_ID), "last possible ID"),
+    ],
+    ids=["no stream", "ids exhausted"],
+)
 def test_nothing_is_written_when_one_output_cannot_be(
-    redis: Redis, lease: Lease, committer: Committer
+    redis: Redis,
+    lease: Lease,
+    committer: Committer,
+    spoil: Callable[[Redis], object],
+    says: str,
 ) -> None:
-    redis.set(KEYS.summary, "not a stream")
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
-        committer.commit(
-            lease, Checkpoint(), Checkpoint(), [said("a"), Output(KEYS.summary, {"text": "S"})]
-        )
-    assert texts(redis) == []
-    assert Checkpoint.load(redis, STREAM) == Checkpoint()
+    before = committer.commit(lease, Checkpoint(), Checkpoint(), [said("before")])
+    spoil(redis)
+    outputs = [said("a"), said("b", maxlen=9), Output(KEYS.summary, {"text": "S"})]
+    with pytest.raises(ResponseError, match=rf"{says}.*\({KEYS.summary}\)"):
+        committer.commit(lease, before, replace(before, entry_id="1-0"), outputs)
+    assert texts(redis) == ["before"]
+    assert Checkpoint.load(redis, STREAM) == before
 
 
 def test_the_script_is_sent_again_to_a_server_that_has_forgotten_it(
