@@ -109,12 +109,16 @@ def _resume(
     starts = {placed.start for placed in lines} | {outbox.checkpoint.tokens_seen}
     if session.num_seen not in starts:
         return None
-    feed = Feed(min(starts, default=session.num_seen))
+    begin = min(starts)
+    feed = Feed(begin)
     for placed in lines:
         if placed.start < session.num_seen:
             feed.remember(placed.line)
         else:
             feed.publish(placed.line)
+    if covered < begin:
+        _say_trimmed(reader, begin - covered)
+        _set_covered(outbox, begin)
     return _live(kit, outbox, session, feed)
 
 
@@ -133,10 +137,19 @@ def _rebuild(kit: Kit, outbox: Outbox, reader: BackwardReader) -> LiveStream:
     # Positions move when another tokenizer counts the same text; what is uncovered stays so.
     shifted = max(session.num_seen, min(covered + session.num_seen - begin, feed.published))
     if covered < begin:
-        log.warning("%s: %d tokens were trimmed unsummarised", reader.key, begin - covered)
-    summary = checkpoint.views["summary"] | {"covered": shifted}
-    outbox.advance(tokens_seen=feed.published, views={**checkpoint.views, "summary": summary})
+        _say_trimmed(reader, begin - covered)
+    _set_covered(outbox, shifted)
+    outbox.advance(tokens_seen=feed.published)
     return _live(kit, outbox, session, feed)
+
+
+def _say_trimmed(reader: BackwardReader, num_tokens: int) -> None:
+    log.warning("%s: %d tokens were trimmed unsummarised", reader.key, num_tokens)
+
+
+def _set_covered(outbox: Outbox, covered: int) -> None:
+    views = outbox.next.views
+    outbox.advance(views={**views, "summary": views["summary"] | {"covered": covered}})
 
 
 class BackwardReader:

@@ -159,6 +159,33 @@ def test_a_torn_snapshot_costs_a_rebuild_and_nothing_else(
     assert_exactly_once(redis_text, ids)
 
 
+@pytest.mark.parametrize("num_kept", [0, 1])
+@pytest.mark.parametrize("has_snapshot", [True, False])
+def test_a_transcript_that_somebody_cleared_is_gone_on_with(
+    redis: Redis,
+    redis_text: Redis,
+    small: Settings,
+    caplog: pytest.LogCaptureFixture,
+    num_kept: int,
+    has_snapshot: bool,
+) -> None:
+    """Between two owners, while a summary of what it said was still owed."""
+    publish(redis, 4, end=False)
+    first = Workbench(small)
+    first.pipeline.adopt(STREAM)
+    first.run_until_idle()
+    if has_snapshot:
+        first.pipeline.close()
+    die(redis, first)
+    redis.xtrim(KEYS.transcript, maxlen=num_kept, approximate=False)
+    ids = publish(redis, 4)
+    Workbench(small).run_to_end()
+    assert column(outputs(redis_text, KEYS.transcript), "entry")[num_kept:] == ids
+    assert outputs(redis_text, KEYS.summary)[-1]["last"] == ids[-2]
+    assert "tokens were trimmed unsummarised" in caplog.text
+    assert "dropped" not in caplog.text
+
+
 def test_a_rebuilt_window_holds_the_same_tokens_at_the_same_places(
     redis: Redis, small: Settings
 ) -> None:
