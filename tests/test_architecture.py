@@ -136,8 +136,8 @@ def test_pure_files_of_the_worker_load_no_library() -> None:
         assert not loaded & heavy, name
 
 
-def test_celery_is_known_in_three_files_and_started_in_a_fourth() -> None:
-    known = ("worker.app", "worker.tasks", "worker.bootstep")
+def test_celery_is_known_in_four_files_and_started_in_a_fifth() -> None:
+    known = ("worker.app", "worker.tasks", "worker.bootstep", "worker.consumer")
     assert outside(importers("celery"), *known, "worker.commands.worker") == set()
 
 

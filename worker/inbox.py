@@ -18,7 +18,10 @@ MAX_ARRIVED = 256
 
 @dataclass(frozen=True)
 class Gap:
-    """Entries after `id` that were trimmed away before this worker could read them."""
+    """Entries after `id` that were trimmed away before this worker could read them.
+
+    num_entries: below nought, the stream was made anew and counts them from nought again.
+    """
 
     id: str
     num_entries: int
@@ -46,7 +49,7 @@ class Inbox:
         self._requests: deque[tuple[str, Request]] = deque()  # (settle up to here first, request)
 
     def arrive(self, entries: Sequence[Entry | Rejected], *, num_missed: int = 0) -> None:
-        """num_missed: entries that were trimmed away before these, unread."""
+        """num_missed: entries that were trimmed away before these, unread; see `count_missed`."""
         if num_missed:
             self._items.append(Gap(self.read_id, num_missed))
         self._items.extend(entries)

@@ -1,46 +1,67 @@
-"""How far the owned streams are behind their publishers."""
+"""How far the owned streams are behind their publishers, and whether they are still the same."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from worker.metrics import Metrics
+from worker.source import is_made_anew
 from worker.stream import LiveStream
 
+log = logging.getLogger(__name__)
+
 SECONDS_BETWEEN = 2.0
+NUM_TURNS = 30  # of the streams that rest, one in so many is asked about at a time
 
 
 class Lag:
     """Asks Redis about all streams that have work at once, and not more often than every two
-    seconds. One that rests was read to its end a moment ago."""
+    seconds. One that rests was read to its end a moment ago; in its turn it is asked whether it is
+    still the stream that was read: another of its name, with lower ids, would never be heard."""
 
     def __init__(self, redis: Redis, metrics: Metrics):
         self._redis = redis
         self._metrics = metrics
         self._asked_at = float("-inf")
+        self._turn = 0
 
     def report(self, streams: Iterable[LiveStream], now: float) -> None:
         if now - self._asked_at < SECONDS_BETWEEN:
             return
         self._asked_at = now
+        self._turn = (self._turn + 1) % NUM_TURNS
         streams = list(streams)
+        resting = [stream for stream in streams if stream.is_resting]
         busy = [stream for stream in streams if not stream.is_resting]
-        pipe = self._redis.pipeline(transaction=False)
-        for stream in busy:
-            pipe.xinfo_stream(stream.name)
-        infos = pipe.execute(raise_on_error=False)
-        unread = [_num_unread(info, stream) for info, stream in zip(infos, busy, strict=True)]
+        in_turn = resting[self._turn :: NUM_TURNS]
+        infos = self._infos([*busy, *in_turn])
+        self._release_made_anew(in_turn, infos[len(busy) :])
+        unread = [_num_unread(info, stream) for info, stream in zip(infos, busy, strict=False)]
         wall = time.time()
         self._metrics.lag(
             entries=unread, seconds=[stream.inbox.num_seconds_behind(wall) for stream in busy]
         )
         num_idle = sum(stream.is_quiet for stream in streams)
         self._metrics.streams({"live": len(streams) - num_idle, "idle": num_idle})
+
+    def _infos(self, streams: Sequence[LiveStream]) -> list[Any]:
+        pipe = self._redis.pipeline(transaction=False)
+        for stream in streams:
+            pipe.xinfo_stream(stream.name)
+        return pipe.execute(raise_on_error=False)
+
+    def _release_made_anew(self, streams: Sequence[LiveStream], infos: Sequence[Any]) -> None:
+        """Whoever takes it up again reads it from its start."""
+        for stream, info in zip(streams, infos, strict=True):
+            if isinstance(info, dict) and is_made_anew(info, stream.inbox.read_id):
+                log.warning("%s: it was deleted and made anew; given back", stream.name)
+                stream.is_leaving = True
 
 
 def _num_unread(info: Any, stream: LiveStream) -> int:

@@ -26,7 +26,8 @@ class Commit:
 
     @property
     def num_entries(self) -> int:
-        return self.after.entries_read - self.before.entries_read
+        """None where the count goes back: the stream was made anew."""
+        return max(0, self.after.entries_read - self.before.entries_read)
 
 
 class Outbox:

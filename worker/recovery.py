@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from engine import Session, SnapshotError
 from worker.checkpoint import Checkpoint
@@ -20,6 +21,7 @@ from worker.kit import Kit
 from worker.lease import Lease
 from worker.outbox import Outbox
 from worker.snapshots import Snapshots
+from worker.source import is_made_anew
 from worker.stream import LiveStream
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ def open_stream(kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease) -> L
     Raises engine.NoFreeRow and redis' errors; no row is taken then.
     """
     outbox = Outbox(lease, Checkpoint.load(redis, lease.stream))
+    if _is_made_anew(redis, outbox):
+        log.warning("%s: it was deleted and made anew; read from its start", lease.stream)
+        outbox.advance(entry_id="0-0", entries_read=0)
     if _rests(redis, outbox):
         return None
     is_new = outbox.checkpoint.status == "closed" or "summary" not in outbox.checkpoint.views
@@ -64,7 +69,7 @@ def open_stream(kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease) -> L
 
 def _rests(redis: Redis, outbox: Outbox) -> bool:
     """Whether the stream is closed or parked, and nothing is unread or asked for since."""
-    checkpoint, stream = outbox.checkpoint, outbox.lease.stream
+    checkpoint, stream = outbox.next, outbox.lease.stream
     if checkpoint.status == "live":
         return False
     cursors: Any = {
@@ -72,6 +77,14 @@ def _rests(redis: Redis, outbox: Outbox) -> bool:
         stream_keys(stream).requests: checkpoint.request_id,
     }
     return not redis.xread(cursors, count=1)
+
+
+def _is_made_anew(redis: Redis, outbox: Outbox) -> bool:
+    try:
+        info: Any = redis.xinfo_stream(outbox.lease.stream)
+    except ResponseError:
+        return False  # it is not there, or is no stream: whoever reads it says so
+    return is_made_anew(info, outbox.checkpoint.entry_id)
 
 
 def _begin(kit: Kit, outbox: Outbox) -> LiveStream:

@@ -17,6 +17,7 @@ from redis.exceptions import ResponseError
 
 from worker.entries import id_order
 from worker.keys import is_own_key, stream_keys
+from worker.source import is_made_anew
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +141,12 @@ class _Facts:
 
     @property
     def entry_id(self) -> str:
-        return self.state.get("entry_id", "0-0")
+        """Up to where it is settled. A stream that was made anew is not, whatever its name was."""
+        return "0-0" if self.is_made_anew else self.state.get("entry_id", "0-0")
+
+    @property
+    def is_made_anew(self) -> bool:
+        return is_made_anew(self.info, self.state.get("entry_id", "0-0"))
 
     @property
     def has_unread(self) -> bool:
@@ -156,12 +162,14 @@ class _Facts:
     def lag_entries(self) -> int:
         if not self.has_unread:
             return 0
+        num_added = int(self.info["entries-added"])
+        if self.is_made_anew:
+            return num_added
         for group in self.groups:
             if group["name"] == _GROUP and group.get("lag") is not None:
                 return int(group["lag"])
         # No commit yet, or entries were deleted one by one and the server cannot tell.
-        num_settled = int(self.state.get("entries_read", 0))
-        return max(1, int(self.info["entries-added"]) - num_settled)
+        return max(1, num_added - int(self.state.get("entries_read", 0)))
 
 
 def _facts(redis: Redis, streams: Sequence[str]) -> tuple[list[_Facts], list[str]]:

@@ -87,15 +87,16 @@ class Source:
 
         `entries_read` counts a stream's entries up to the cursor that `arrivals` was read from,
         missed ones included, as a checkpoint does: add what this returns to it, and the number of
-        entries that arrived. One round trip; only streams that miss some are in the result. What
-        cannot be told now (the server is away) is counted by the next call.
+        entries that arrived. Below nought: the stream was deleted and made anew, and its entries
+        are counted from nought again. One round trip; only streams that have something to add are
+        in the result. What cannot be told now (the server is away) is counted by the next call.
         """
         streams = [stream for stream in arrivals.entries if stream in entries_read]
         missed = {
             stream: _num_missed(info, entries_read[stream], arrivals.entries[stream])
             for stream, info in self._infos(streams).items()
         }
-        return {stream: num for stream, num in missed.items() if num > 0}
+        return {stream: num for stream, num in missed.items() if num != 0}
 
     def _read(self, wanted: Mapping[str, str], count: int, block_seconds: float) -> Read:
         try:
@@ -188,4 +189,13 @@ def _num_missed(
     first = cast("tuple[bytes, Any] | None", info["first-entry"])
     oldest = id_order(first[0].decode()) if first else None
     num_read_and_gone = sum(oldest is None or id_order(entry.id) < oldest for entry in arrived)
-    return max(0, num_gone - entries_read - num_read_and_gone)
+    num_missed = num_gone - entries_read - num_read_and_gone
+    # Entries that we read may still be there, unless all that is there has just arrived.
+    all_are_new = oldest is None or oldest >= id_order(arrived[0].id)
+    return num_missed if all_are_new else max(0, num_missed)
+
+
+def is_made_anew(info: Mapping[str, Any], cursor: str) -> bool:
+    """Whether a stream has never had the entry at `cursor`: it was deleted, and another has its
+    name. `info` is XINFO STREAM's, from after `cursor` was read."""
+    return id_order(info["last-generated-id"].decode()) < id_order(cursor)

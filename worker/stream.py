@@ -94,7 +94,7 @@ class LiveStream:
             num_read = self.outbox.next.entries_read + num_entries
             self.outbox.advance(entry_id=item.id, entries_read=num_read)
             self.inbox.settled()
-            self._kit.metrics.read(num_entries)
+            self._kit.metrics.read(max(0, num_entries))
             self.active_at, self.is_hurried = self._kit.clock(), False
             if isinstance(item, Entry) and item.end_of_stream:
                 self._end_here()
@@ -103,6 +103,8 @@ class LiveStream:
         """False while the model still writes it."""
         if isinstance(item, Entry):
             return self._publish_lines(item)
+        if isinstance(item, Gap) and item.num_entries < 0:
+            return True  # nothing is missing
         self._outputs.rejected(item.republished())
         self._kit.metrics.rejected(item.kind)
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.worker.workbench import (
     sentence,
     settings_for,
 )
+from worker import registry
 from worker.checkpoint import Checkpoint
 from worker.config import Settings
 from worker.keys import stream_keys
@@ -160,6 +162,50 @@ def test_entries_trimmed_away_unread_are_counted_and_said(
     assert notice["reason"] == "trimmed: 6 entries were removed before they were read"
     assert len(outputs(redis_text, KEYS.transcript)) == 5
     assert Checkpoint.load(redis, STREAM).entries_read == 11
+
+
+def test_a_stream_that_was_deleted_and_made_anew_is_read_and_counted_on(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    """Its ids are later ones, as they are when the server makes them."""
+    ids = publish(redis, 5, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    redis.delete(STREAM)
+    ids += publish(redis, 2, end=False)
+    bench.run_until_idle()
+    assert Checkpoint.load(redis, STREAM).entries_read == 2
+    [group] = redis.xinfo_groups(STREAM)
+    assert (group["entries-read"], group["lag"]) == (2, 0)
+    assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
+    assert not redis.exists(KEYS.rejected)
+
+
+def test_a_stream_that_was_made_anew_with_lower_ids_is_read_from_its_start(
+    bench: Workbench, redis: Redis, redis_text: Redis, weir_settings: Settings
+) -> None:
+    """A publisher that numbers its entries, or a server whose clock was set back."""
+    say = partial(redis.xadd, STREAM, {"text": "Good morning."})
+    for number in (5, 6, 7):
+        say(id=f"{number}-0")
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    redis.delete(STREAM)
+    for number in (5, 6):
+        say(id=f"{number}-0")
+    while STREAM in bench.streams:
+        bench.now += 10
+        bench.run(1)
+        assert bench.now < 1000
+    [figures] = registry.figures(redis, weir_settings.patterns)
+    assert figures.lag_entries == 2
+    assert registry.unowned_live(redis, weir_settings.patterns) == [STREAM]
+    redis.xadd(STREAM, {"end_of_stream": "1"}, id="7-0")
+    bench.run_to_end()
+    told = column(outputs(redis_text, KEYS.transcript), "entry")
+    assert told == ["5-0", "6-0", "7-0", "5-0", "6-0", "7-0"]
+    assert Checkpoint.load(redis, STREAM).entries_read == 3
+    assert registry.unowned_live(redis, weir_settings.patterns) == []
 
 
 def test_hypotheses_become_a_transcript_that_is_never_revised(
