@@ -17,7 +17,8 @@ from worker.stream import LiveStream
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 2.0
-NUM_TURNS = 30  # of the streams that rest, one in so many is asked about at a time
+FEW = 16  # of the streams that rest, at least so many are asked about at a time
+MAX_TURNS = 30  # and each of them once in so many times
 
 
 class Lag:
@@ -35,13 +36,12 @@ class Lag:
         if now - self._asked_at < SECONDS_BETWEEN:
             return
         self._asked_at = now
-        self._turn = (self._turn + 1) % NUM_TURNS
         streams = list(streams)
         resting = [stream for stream in streams if stream.is_resting]
         busy = [stream for stream in streams if not stream.is_resting]
-        in_turn = resting[self._turn :: NUM_TURNS]
+        in_turn = self._in_turn(resting)
         infos = self._infos([*busy, *in_turn])
-        self._release_made_anew(in_turn, infos[len(busy) :])
+        _read_anew(in_turn, infos[len(busy) :])
         unread = [_num_unread(info, stream) for info, stream in zip(infos, busy, strict=False)]
         wall = time.time()
         self._metrics.lag(
@@ -56,12 +56,18 @@ class Lag:
             pipe.xinfo_stream(stream.name)
         return pipe.execute(raise_on_error=False)
 
-    def _release_made_anew(self, streams: Sequence[LiveStream], infos: Sequence[Any]) -> None:
-        """Whoever takes it up again reads it from its start."""
-        for stream, info in zip(streams, infos, strict=True):
-            if isinstance(info, dict) and is_made_anew(info, stream.inbox.read_id):
-                log.warning("%s: it was deleted and made anew; given back", stream.name)
-                stream.is_leaving = True
+    def _in_turn(self, resting: Sequence[LiveStream]) -> Sequence[LiveStream]:
+        self._turn += 1
+        num_turns = max(1, min(MAX_TURNS, len(resting) // FEW))
+        return resting[self._turn % num_turns :: num_turns]
+
+
+def _read_anew(streams: Sequence[LiveStream], infos: Sequence[Any]) -> None:
+    """Those that are not what was read under their names."""
+    for stream, info in zip(streams, infos, strict=True):
+        if isinstance(info, dict) and is_made_anew(info, stream.inbox.read_id):
+            log.warning("%s: it was deleted and made anew; read from its start", stream.name)
+            stream.read_anew()
 
 
 def _num_unread(info: Any, stream: LiveStream) -> int:

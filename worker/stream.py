@@ -66,6 +66,11 @@ class LiveStream:
     def wants_entries(self) -> bool:
         return not self._has_ended and self.inbox.has_room
 
+    def read_anew(self) -> None:
+        """From its start: another stream has the name of the one that was read."""
+        self.outbox.advance(entry_id="0-0", entries_read=0)
+        self.inbox.turn_back(self.outbox.next)
+
     def take_in(self) -> None:
         """Entries become lines of the transcript, lines become tokens of the window; summaries and
         answers are begun when they are due."""
