@@ -7,7 +7,7 @@ The public face. Names are loaded when first asked for, so that who needs only `
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from engine.quiet import silence_torchao
+from engine.quiet import silence_libraries
 
 if TYPE_CHECKING:
     from engine.cache import SinkCache as SinkCache
@@ -52,7 +52,7 @@ _HOMES = {
 
 __all__ = list(_HOMES)
 
-silence_torchao()
+silence_libraries()
 
 
 def __getattr__(name: str) -> Any:

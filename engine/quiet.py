@@ -1,24 +1,27 @@
-"""What torchao says when it is imported, and nobody who reads it could act upon.
+"""What libraries say of themselves, and nobody who reads it could act upon.
 
-transformers imports it wherever it is installed, whether or not a model has int8 or int4 weights,
-so this must be known before transformers is imported.
+transformers imports torchao wherever it is installed, whether or not a model has int8 or int4
+weights, so this must be known before transformers is imported.
 """
 
 import logging
 from functools import partial
 
-# That it found no CUDA extensions and no Triton, and that torch has moved on.
+# torchao: that it found no CUDA extensions and no Triton, and that torch has moved on.
+# transformers: a table of a model's weights that do not fit. Such a model is refused in one line;
+# weights that nothing uses are no harm.
 HARMLESS = {
     "torchao": "Failed to load ",
     "torchao.kernel.intmm": "Warning: Detected no triton",
     "torch.utils._pytree": "%s is an Enum subclass",
+    "transformers.modeling_utils": " LOAD REPORT",
 }
 
 
-def silence_torchao() -> None:
-    for name, beginning in HARMLESS.items():
-        logging.getLogger(name).addFilter(partial(_is_news, beginning))
+def silence_libraries() -> None:
+    for name, part in HARMLESS.items():
+        logging.getLogger(name).addFilter(partial(_is_news, part))
 
 
-def _is_news(beginning: str, record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith(beginning)
+def _is_news(part: str, record: logging.LogRecord) -> bool:
+    return part not in str(record.msg)

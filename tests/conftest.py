@@ -16,7 +16,7 @@ import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 from redis import Redis  # noqa: E402
 
-import engine  # noqa: E402, F401  # before transformers: silences what torchao says to nobody
+import engine  # noqa: E402, F401  # before transformers: silences what libraries say to nobody
 from worker.config import Settings  # noqa: E402
 from worker.connection import connect  # noqa: E402
 from worker.embedded import EmbeddedServer  # noqa: E402

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -113,12 +114,18 @@ def test_configuration_that_makes_no_sense_is_one_clear_line(tmp_path: Path) -> 
     ],
 )
 def test_weights_that_do_not_fit_the_configuration_are_not_made_up(
-    tmp_path: Path, changes: dict[str, object], first: str
+    tmp_path: Path, changes: dict[str, object], first: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tiny("llama").save_pretrained(tmp_path)
     rewrite_config(tmp_path, **changes)
-    with pytest.raises(ModelRefused, match=f"of its weights are missing or .* them {first}"):
-        load(EngineConfig(str(tmp_path)))
+    logger = logging.getLogger("transformers")  # which passes nothing on to its parent
+    logger.addHandler(caplog.handler)
+    try:
+        with pytest.raises(ModelRefused, match=f"of its weights are missing or .* them {first}"):
+            load(EngineConfig(str(tmp_path)))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.text == "", "the refusal is all that is said"
 
 
 def test_pickled_weights_are_not_loaded(tmp_path: Path) -> None:
