@@ -7,6 +7,8 @@ the truth is in Redis, and the reconciler repeats whatever got lost on the way.
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +20,8 @@ from pydantic import ValidationError
 
 from worker import tasks
 from worker.bootstep import EngineStep
-from worker.config import Settings, load_settings, settings_error_line
+from worker.commands import COMMANDS
+from worker.config import Settings, load_settings, misspelt, settings_error_line
 from worker.engine_thread import Runnable
 from worker.reconciler import ROUND_KEY
 from worker.rules import ENV_PREFIX
@@ -43,6 +46,8 @@ class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
     @cached_property
     def settings(self) -> Settings:
         """Read at first use: importing this module reads no environment."""
+        for line in misspelt(os.environ, COMMANDS, "worker", ()).values():
+            sys.stderr.write(f"weir: {line}\n")
         try:
             return load_settings()
         except ValidationError as error:

@@ -16,6 +16,7 @@ from types import ModuleType
 
 from redis.exceptions import RedisError
 
+from worker.commands import COMMANDS
 from worker.config import misspelt
 from worker.connection import no_server_line
 from worker.options import (
@@ -25,20 +26,6 @@ from worker.options import (
     read_environment,
     settings_from,
 )
-
-COMMANDS = {
-    "demo": "the whole path on this machine, with nothing to set up",
-    "worker": "run a worker: read streams, write transcripts, summaries and memory figures",
-    "publish": "publish text to a stream, from a file or standard input",
-    "tail": "show a stream's transcript and summaries as they come",
-    "streams": "every stream: owner, lag, tokens, window, memory, last summary",
-    "ask": "ask a question about a stream and wait for the answer",
-    "flush": "bring a stream's transcript and summary up to date now",
-    "close": "end a stream: last summary, then no owner any more",
-    "chat": "chat with a model here, for as long as you like, at level memory",
-    "bench": "measure the engine's speed on this machine",
-    "eval": "measure a model: `weir eval` lists what can be measured",
-}
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
@@ -86,8 +73,9 @@ def run_command(command: ModuleType, name: str, argv: Sequence[str]) -> int:
     command.add_arguments(parser)
     prefix = name.replace(" ", "_")
     own = read_environment(parser, prefix)
-    for line in misspelt(os.environ, COMMANDS, prefix, own):
+    for variable, line in misspelt(os.environ, COMMANDS, prefix, own).items():
         sys.stderr.write(f"weir {name}: {line}\n")
+        del os.environ[variable]  # said once: by Celery, or in a process of its own, it would again
     arguments = parser.parse_args(argv)
     try:
         return _run_with_server(command, arguments)
@@ -112,7 +100,3 @@ def _main_parser() -> OneLineParser:
 def _sentence(command: ModuleType) -> str:
     """The first paragraph of the command's docstring says what it does."""
     return (command.__doc__ or "").partition("\n\n")[0]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

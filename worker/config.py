@@ -228,8 +228,8 @@ def load_settings() -> Settings:
 
 def misspelt(
     names: Iterable[str], commands: Iterable[str], command: str, own: Iterable[str]
-) -> list[str]:
-    """A line for each `WEIR_*` variable in `names` that nothing reads.
+) -> dict[str, str]:
+    """A line for each `WEIR_*` variable in `names` that nothing reads, by its name.
 
     What begins with the name of one of `commands` is an option of that command alone
     (`WEIR_PUBLISH_RATE`). `own` are the variables that `command` itself reads.
@@ -237,13 +237,13 @@ def misspelt(
     known = [*(ENV_PREFIX + name.upper() for name in Settings.model_fields), *own]
     of_commands = tuple(f"{ENV_PREFIX}{name}_".upper() for name in commands)
     of_this = f"{ENV_PREFIX}{command}_".upper()
-    lines = []
+    lines = {}
     for name in sorted(names):
         is_another_s = name.startswith(of_commands) and not name.startswith(of_this)
         if name.startswith(ENV_PREFIX) and name not in known and not is_another_s:
             nearest = get_close_matches(name, known, n=1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
-            lines.append(f"{name} is no setting and is passed over{hint}")
+            lines[name] = f"{name} is no setting and is passed over{hint}"
     return lines
 
 

@@ -302,6 +302,17 @@ def test_a_wrong_setting_is_refused_in_one_line(
     assert line.startswith("weir: WEIR_NUM_ROWS='many'")
 
 
+def test_variables_that_nothing_reads_are_named(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Those of `weir`'s other commands are not this worker's business."""
+    environment |= {"WEIR_POOL": "x", "WEIR_PUBLISH_RATE": "2", "WEIR_NUM_ROWS": "many"}
+    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+        refusal_of(worker)
+        assert worker.output().count("is no setting and is passed over") == 1
+        assert "weir: WEIR_POOL is no setting" in worker.output()
+
+
 def test_a_taken_port_is_refused_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -312,7 +323,7 @@ def test_a_taken_port_is_refused_in_one_line(tmp_path: Path, environment: dict[s
 
 
 def test_weir_worker_refuses_as_celery_does(tmp_path: Path, environment: dict[str, str]) -> None:
-    command = ["worker.cli", "worker"]
+    command = ["worker", "worker"]
     environment |= {"WEIR_METRICS_HOST": "192.0.2.1", "WEIR_METRICS_PORT": "9464"}
     with running(command, tmp_path / "worker.log", **environment) as worker:
         line = refusal_of(worker, status=2)  # as all of `weir` says that it was asked for wrongly

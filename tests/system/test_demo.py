@@ -69,7 +69,7 @@ class Demo:
         self._running: subprocess.Popen[str] | None = None
 
     def start(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "worker.cli", "demo", *arguments]
+        command = [sys.executable, "-m", "worker", "demo", *arguments]
         self._start(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
 
     def _start(self, command: list[str], **streams: int) -> None:
@@ -87,7 +87,7 @@ class Demo:
         near, far = os.openpty()
         try:
             self._start(
-                [sys.executable, "-c", TAKE_TERMINAL, "-m", "worker.cli", "demo", *arguments],
+                [sys.executable, "-c", TAKE_TERMINAL, "-m", "worker", "demo", *arguments],
                 stdin=far,
                 stdout=far,
                 stderr=far,

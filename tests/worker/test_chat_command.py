@@ -188,7 +188,7 @@ class Terminal:
     def __init__(self, model: Path) -> None:
         self._mine, theirs = pty.openpty()
         words = ("--model", str(model), "--num-threads", "1", "--max-tokens", "1000000")
-        command = [sys.executable, "-m", "worker.cli", "chat", "--temperature", "1", *words]
+        command = [sys.executable, "-m", "worker", "chat", "--temperature", "1", *words]
         self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         self._unread = ""
@@ -239,7 +239,7 @@ def test_a_person_stops_answers_and_ends_with_another_ctrl_c(endless_talker: Pat
 def test_ctrl_c_twice_ends_a_script(endless_talker: Path, tmp_path: Path) -> None:
     file = tmp_path / "turns.txt"
     file.write_text("one\ntwo\nthree\n")
-    command = [sys.executable, "-m", "worker.cli", "chat", "--model", str(endless_talker)]
+    command = [sys.executable, "-m", "worker", "chat", "--model", str(endless_talker)]
     words = ["--turns", str(file), "--max-tokens", "1000000", "--temperature", "1"]
     with subprocess.Popen([*command, *words], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -249,7 +249,7 @@ def test_a_server_that_wants_a_password_says_so(weir: Weir, redis: Redis) -> Non
 def test_ctrl_c_ends_quietly(redis_server: EmbeddedServer, redis: Redis) -> None:
     environment = {**os.environ, "WEIR_REDIS_URL": redis_server.url}
     commit(redis, "live")
-    command = [sys.executable, "-m", "worker.cli", "tail", "live:a", "--from-start"]
+    command = [sys.executable, "-m", "worker", "tail", "live:a", "--from-start"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -259,6 +259,19 @@ def test_ctrl_c_ends_quietly(redis_server: EmbeddedServer, redis: Redis) -> None
         process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "")
         assert process.returncode == 130
+
+
+def test_ctrl_c_while_a_command_is_loaded_ends_quietly(tmp_path: Path) -> None:
+    """It comes while the first of the libraries is imported."""
+    interrupt = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "redis.py").write_text(interrupt)
+    run = subprocess.run(
+        [sys.executable, "-m", "worker", "streams"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, b"", b"")
 
 
 # worker
@@ -277,7 +290,7 @@ def test_a_worker_that_cannot_start_says_why_and_which_variables_are_misspelt(
     settings = {"WEIR_REDIS_URL": redis_server.url, "WEIR_METRICS_PORT": "0", variable: value}
     settings = {"WEIR_SNAPSHOT_DIR": str(tmp_path), "WEIR_NUM_SINK": "3", **settings}
     run = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "worker"],
+        [sys.executable, "-m", "worker", "worker"],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
@@ -351,7 +364,7 @@ def test_publish_sends_each_line_of_a_pipe_as_it_comes(
     redis_server: EmbeddedServer, redis: Redis
 ) -> None:
     environment = {**os.environ, "WEIR_REDIS_URL": redis_server.url}
-    command = [sys.executable, "-m", "worker.cli", "publish", "live:a"]
+    command = [sys.executable, "-m", "worker", "publish", "live:a"]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         for text in (b"one", b"two"):

@@ -216,7 +216,8 @@ def test_a_variable_that_nothing_reads_is_named_with_the_nearest_that_is_read() 
     names = ["WEIR_NUM_SINK", "WEIR_QQQQ", "WEIR_NUM_SINKS", "WEIR_PUBLISH_RATE", "HOME"]
     names += ["WEIR_DEMO_SPEED", "WEIR_DEMO_SPED", "WEIR_EVAL_LINES_SEED"]
     commands = ["publish", "demo", "eval"]
-    assert misspelt(names, commands, "demo", ["WEIR_DEMO_SPEED"]) == [
+    lines = misspelt(names, commands, "demo", ["WEIR_DEMO_SPEED"])
+    assert [*lines.values()] == [
         "WEIR_DEMO_SPED is no setting and is passed over; did you mean WEIR_DEMO_SPEED?",
         "WEIR_NUM_SINK is no setting and is passed over; did you mean WEIR_NUM_SINKS?",
         "WEIR_QQQQ is no setting and is passed over",

@@ -41,7 +41,7 @@ class WorkerProcess:
         self._log_path = Path(name)
         with os.fdopen(handle, "wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "worker.cli", "worker"],
+                [sys.executable, "-m", "worker", "worker"],
                 env=worker_environment(os.environ, self._settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
