@@ -20,9 +20,9 @@ from pydantic import ValidationError
 
 from worker import tasks
 from worker.bootstep import EngineStep
-from worker.commands import COMMANDS
 from worker.config import Settings, load_settings, misspelt, settings_error_line
 from worker.engine_thread import Runnable
+from worker.menu import COMMANDS
 from worker.reconciler import ROUND_KEY
 from worker.rules import ENV_PREFIX
 

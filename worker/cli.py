@@ -16,9 +16,9 @@ from types import ModuleType
 
 from redis.exceptions import RedisError
 
-from worker.commands import COMMANDS
 from worker.config import misspelt
 from worker.connection import no_server_line
+from worker.menu import COMMANDS
 from worker.options import (
     OneLineParser,
     UsageError,

@@ -1,0 +1,18 @@
+"""The commands of `weir`: what each is for. Pure.
+
+A variable that begins with a command's name, such as WEIR_PUBLISH_RATE, is an option of it.
+"""
+
+COMMANDS = {
+    "demo": "the whole path on this machine, with nothing to set up",
+    "worker": "run a worker: read streams, write transcripts, summaries and memory figures",
+    "publish": "publish text to a stream, from a file or standard input",
+    "tail": "show a stream's transcript and summaries as they come",
+    "streams": "every stream: owner, lag, tokens, window, memory, last summary",
+    "ask": "ask a question about a stream and wait for the answer",
+    "flush": "bring a stream's transcript and summary up to date now",
+    "close": "end a stream: last summary, then no owner any more",
+    "chat": "chat with a model here, for as long as you like, at level memory",
+    "bench": "measure the engine's speed on this machine",
+    "eval": "measure a model: `weir eval` lists what can be measured",
+}
