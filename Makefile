@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: venv demo test check bench clean
+
+venv: $(STAMP)  ## Weir and its libraries, for `. .venv/bin/activate`
 
 demo: $(STAMP)  ## the whole path on a half-hour talk: embedded Valkey, one Celery worker, the bundled model
 	$(BIN)/weir demo $(ARGS)
