@@ -82,9 +82,10 @@ def segments_of(draw: st.DrawFn, row: int, num_slots: int, most: int) -> Segment
 
 @st.composite
 def steps(draw: st.DrawFn) -> tuple[list[Segment], int]:
-    """Segments, and slots of a row. Single tokens alone, or in company."""
-    num_slots = draw(st.integers(1, 20))
-    most = draw(st.sampled_from([1, 30]))
+    """Segments, and slots of a row: single tokens alone, or in company, whose keys are one block of
+    a kernel's or several, which several programs share or one takes in turn."""
+    num_slots = draw(st.integers(1, 20) | st.integers(120, 200))
+    most = draw(st.sampled_from([1, 30, 90]))
     rows = draw(st.permutations(range(4)))[: draw(st.integers(1, 4))]
     segments = [draw(segments_of(row, num_slots, most)) for row in rows]
     return in_batching_order(segments), num_slots
