@@ -29,6 +29,10 @@ from worker.stream import LiveStream
 MAX_CLOSING_STEPS = 64
 SAVING_SECONDS = 25.0  # what is not saved by then is rebuilt from its transcript
 OBEYING_SECONDS = 0.05  # a thousand streams to take up must not keep those that are here waiting
+# To ask for the news of all streams takes time for each: the more there are, the longer they are
+# waited for at a time. News ends the wait at once; a stream to take up, or a summary due, does not.
+WAITING_SECONDS_PER_STREAM = 0.0005
+MOST_WAITING_SECONDS = 1.0
 
 
 class Pipeline:
@@ -120,7 +124,7 @@ class Pipeline:
             {s.name: s.inbox.read_id for s in asked if s.wants_entries},
             {s.name: s.inbox.request_read_id for s in asked},
             count=settings.read_count,
-            block_seconds=settings.block_seconds if is_idle else 0.0,
+            block_seconds=waiting_seconds(settings, len(streams)) if is_idle else 0.0,
         )
         missed = self._source.count_missed(
             {name: streams[name].inbox.num_read for name in arrivals.entries}, arrivals
@@ -142,3 +146,9 @@ class Pipeline:
         metrics.step(report)
         metrics.memory(self._engine.memory())
         self._lag.report(self.owned.streams.values(), self._kit.clock())
+
+
+def waiting_seconds(settings: Settings, num_streams: int) -> float:
+    """How long an idle worker waits for entries at a time; leases are renewed in between."""
+    longest = min(MOST_WAITING_SECONDS, settings.lease_seconds / 10)
+    return max(settings.block_seconds, min(longest, WAITING_SECONDS_PER_STREAM * num_streams))

@@ -26,6 +26,7 @@ from worker.checkpoint import Checkpoint
 from worker.config import Settings
 from worker.keys import stream_keys
 from worker.lease import Leases
+from worker.pipeline import waiting_seconds
 from worker.requests import request
 from worker.views.letters import letters
 
@@ -400,6 +401,13 @@ def test_a_server_that_takes_no_writes_is_waited_for(
     bench.run(until=lambda: STREAM not in bench.streams)
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
     assert_tiled(outputs(redis_text, KEYS.summary), ids[:-1])
+
+
+def test_the_more_streams_rest_the_longer_they_are_waited_for_up_to_a_share_of_a_lease() -> None:
+    settings = Settings(block_seconds=0.2, lease_seconds=10)
+    assert [waiting_seconds(settings, num) for num in (1, 400, 1000, 9000)] == [0.2, 0.2, 0.5, 1.0]
+    assert waiting_seconds(Settings(block_seconds=0.2, lease_seconds=3), 9000) == 0.3
+    assert waiting_seconds(Settings(block_seconds=2, lease_seconds=10), 9000) == 2
 
 
 def test_a_read_that_the_server_breaks_off_is_made_again(
