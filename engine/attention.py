@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from engine.chunk import Chunk
-from engine.chunk_attention import Sight, attend_chunk
+from engine.chunk_attention import Sight, attend_chunk, dtype_for
 from engine.formats import Kept
 from engine.hook import LayerCall
 from engine.kv_store import KVStore
@@ -16,7 +16,8 @@ from engine.singles_attention import attend_singles
 
 
 class StepAttention:
-    """Attends for one step: writes keys and values to the store and reads them from it.
+    """Attends for one step: writes keys and values to the store and reads them from it. What comes
+    behind the tokens of its parts only fills up: it sees nothing, and nobody sees it.
 
     Letters: H query heads, KV key-value heads, N tokens of the step.
     """
@@ -27,11 +28,14 @@ class StepAttention:
         self._store = store
         self._parts = parts
         self._rotaries = rotaries
+        self._num_tokens = parts[-1].tokens.stop
         turns = torch.cat([part.turns for part in parts])
         self._turns = turns.to(parts[0].device) if turns.any() else None
         self._angles: dict[Rotary, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, call: LayerCall, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        num_tokens, num_fillers = self._num_tokens, query.shape[1] - self._num_tokens
+        query, key, value = (heads[:, :num_tokens] for heads in (query, key, value))
         kept = self._store.format
         new = kept.encode(key), kept.encode(value)
         turned = self._turned_back(call.layer, query)
@@ -41,6 +45,8 @@ class StepAttention:
             else self._attend_chunk(call, part, query, turned, *new)
             for part in self._parts
         ]
+        if num_fillers:
+            answers.append(answers[0].new_zeros(num_fillers, *answers[0].shape[1:]))
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
     def _turned_back(self, layer: int, query: Tensor) -> Tensor | None:
@@ -81,18 +87,18 @@ class StepAttention:
         """The chunk enters the row when it is answered: it still sees what it overwrites."""
         row = chunk.session.row
         keys, values = self._store.keys[call.layer][row], self._store.values[call.layer][row]
-        reach, dtype = chunk.reach(call.sliding_window), query.dtype
+        reach, dtype = chunk.reach(call.sliding_window), dtype_for(call, chunk, query, values)
         sinks = slice(chunk.num_sinks_seen(reach))
         sight = Sight(
-            query[:, chunk.tokens],
-            (query if turned is None else turned)[:, chunk.tokens],
+            query[:, chunk.tokens].to(dtype),
+            (query if turned is None else turned)[:, chunk.tokens].to(dtype),
             *(
                 _in_order(held, chunk.held(reach), new[:, chunk.tokens], dtype)
                 for held, new in ((keys, new_keys), (values, new_values))
             ),
             *(held[:, sinks].decoded(dtype) for held in (keys, values)),
         )
-        answer = attend_chunk(call, chunk, sight)
+        answer = attend_chunk(call, chunk, sight).to(query.dtype)
         for slots, tokens in chunk.writes:
             keys[:, slots] = new_keys[:, tokens]
             values[:, slots] = new_values[:, tokens]

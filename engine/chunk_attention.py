@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.chunk import Band, Chunk
+from engine.formats import Kept
 from engine.hook import LayerCall
 
 # Queries of a block, which scores up to Q - 1 keys more than each of them sees. Where all blocks
@@ -21,7 +22,7 @@ from engine.hook import LayerCall
 QUERIES_AT_ONCE = 32
 QUERIES = 128
 # In half precision plain products are faster than PyTorch's fused attention for CPUs (figures:
-# tests/bench/RESULTS.md).
+# tests/bench/RESULTS.md). But they are oneDNN's, which keeps what it has compiled for each shape.
 FUSED_DTYPES = (torch.float32, torch.float64)
 
 
@@ -51,19 +52,32 @@ class Sight:
         return shared.unsqueeze(1).expand(-1, num_groups, -1, -1).flatten(0, 1)
 
 
+def dtype_for(call: LayerCall, chunk: Chunk, query: Tensor, values: Kept) -> torch.dtype:
+    """In which to attend: the query's own, or float32 in its place, for fused attention where
+    products would be of a shape that does not come again."""
+    is_odd = not chunk.is_rolling or chunk.num_tokens % QUERIES > 0
+    exact = torch.promote_types(query.dtype, torch.float32)
+    is_fusible = _is_fusible(call, query.device, exact, (query, values.codes))
+    return exact if is_odd and is_fusible else query.dtype
+
+
 def attend_chunk(call: LayerCall, chunk: Chunk, sight: Sight) -> Tensor:
     """(C, H, D)."""
     beside = _sink_scores(call, chunk, sight)
     reach = chunk.reach(call.sliding_window)
-    if not _is_fusible(call, sight):
+    query = sight.query
+    if not _is_fusible(call, query.device, query.dtype, (sight.keys, sight.values)):
         return _plain(call, chunk.bands(reach, QUERIES), sight, beside)
     num_queries = QUERIES_AT_ONCE if chunk.is_rolling else QUERIES
     return _fused(call, chunk.bands(reach, num_queries), sight, beside)
 
 
-def _is_fusible(call: LayerCall, sight: Sight) -> bool:
-    is_even = sight.keys.shape[-1] == sight.values.shape[-1]
-    is_at_hand = sight.query.device.type == "cpu" and sight.query.dtype in FUSED_DTYPES
+def _is_fusible(
+    call: LayerCall, device: torch.device, dtype: torch.dtype, pair: tuple[Tensor, Tensor]
+) -> bool:
+    """`pair`: as wide as keys and values."""
+    is_even = pair[0].shape[-1] == pair[1].shape[-1]
+    is_at_hand = device.type == "cpu" and dtype in FUSED_DTYPES
     return is_at_hand and is_even and call.softcap is None and fuses_attention()
 
 

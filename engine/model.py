@@ -32,7 +32,7 @@ from engine.gpu import Gpu, gpu_of
 from engine.hook import IMPLEMENTATION, Attend, attending
 from engine.int8_linear import require_int8_products
 from engine.kv_store import KVStore
-from engine.packing import pack_linears
+from engine.packing import filled_up, pack_linears
 from engine.plan import lay_out, wanted_logits
 from engine.probe import probe_layers
 from engine.refusals import WHAT_WORKS, refuse_by_config, refusing
@@ -75,6 +75,7 @@ class StreamingModel:
         """
         self.hf = hf
         self.compute_dtype = compute_dtype
+        self.is_packed = False
         self.dtype: torch.dtype = hf.dtype
         # Exact at first: what the check finds must be the attention's doing.
         self.kv_format: Format = Floats(hf.dtype)
@@ -124,6 +125,7 @@ class StreamingModel:
         """Arrange the weights for speed. After that no one can read them: `fingerprint` has."""
         _ = self.fingerprint
         pack_linears(self.hf, input_bits=16 if self.compute_dtype is None else 8)
+        self.is_packed = self.device.type == "cpu"
 
     @property
     def weight_bytes(self) -> int:
@@ -158,12 +160,17 @@ class StreamingModel:
             self._keep_positions_small(segment, store)
         if self.gpu_steps is not None:
             return self.gpu_steps.compute(segments, store, all_logits=all_logits)
-        plan = lay_out(segments, self.device)
-        wanted = torch.tensor(
-            wanted_logits(segments, all_logits=all_logits), dtype=torch.int64, device=self.device
-        )
+        num_tokens = sum(segment.num_tokens for segment in segments)
+        plan = lay_out(segments, self.device, num_fillers=self._num_fillers(num_tokens))
+        wanted = wanted_logits(segments, all_logits=all_logits)
+        again = wanted[-1:] * self._num_fillers(len(wanted))
+        logits_at = torch.tensor(wanted + again, dtype=torch.int64, device=self.device)
         attend = StepAttention(store, plan.parts, self.rotaries)
-        return self._forward(plan.input_ids, plan.position_ids, wanted, attend)
+        logits = self._forward(plan.input_ids, plan.position_ids, logits_at, attend)
+        return logits[: len(wanted)]
+
+    def _num_fillers(self, num_tokens: int) -> int:
+        return filled_up(num_tokens) - num_tokens if self.is_packed else 0
 
     @torch.inference_mode()
     def dense_logits(self, token_ids: Sequence[int], *, last_only: bool = False) -> Tensor:

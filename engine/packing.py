@@ -24,6 +24,16 @@ PACKED_DTYPES = (torch.float32, torch.bfloat16)
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
 
 
+def filled_up(num_tokens: int) -> int:
+    """The next of few numbers: all up to 8, then four between a power of two and the next.
+
+    oneDNN compiles a product for each number of tokens, takes milliseconds for it, and keeps it,
+    half a megabyte for each shape of layer: chunks of every length would be hundreds of megabytes.
+    """
+    step = 1 << max(0, (num_tokens - 1).bit_length() - 3)
+    return -(-num_tokens // step) * step
+
+
 class PackedLinear(nn.Module):
     """A linear layer whose weight only oneDNN can read."""
 

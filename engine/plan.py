@@ -16,23 +16,24 @@ from engine.singles import Singles
 
 @dataclass(frozen=True)
 class StepPlan:
-    """One packed forward pass: N tokens and their positions."""
+    """One packed forward pass: N tokens and their positions, fillers behind those of the parts."""
 
     input_ids: Tensor  # (1, N)
     position_ids: Tensor  # (1, N)
     parts: tuple[Singles | Chunk, ...]
 
 
-def lay_out(segments: Sequence[Segment], device: torch.device) -> StepPlan:
+def lay_out(segments: Sequence[Segment], device: torch.device, *, num_fillers: int = 0) -> StepPlan:
     """Pack `segments` (those of one token first, by row) and cut them into parts."""
     token_ids = [token for segment in segments for token in segment.token_ids]
     positions: list[int] = []
     for segment in segments:
         start = segment.first - segment.session.base
         positions.extend(range(start, start + segment.num_tokens))
+    fillers = [0] * num_fillers
     return StepPlan(
-        torch.tensor([token_ids], device=device),
-        torch.tensor([positions], device=device),
+        torch.tensor([token_ids + fillers], device=device),
+        torch.tensor([positions + fillers], device=device),
         tuple(_parts(segments, device)),
     )
 

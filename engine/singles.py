@@ -1,6 +1,6 @@
 """Single tokens of sessions in adjacent rows, attended together where their rows lie.
 
-Letters: N sessions, with one token each, T slots of a row that hold something.
+Letters: N sessions, with one token each, T slots of a row that are read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from torch import Tensor
 
 from engine.session import Session
 from engine.window import Window
+
+# By so many more a row that fills up is read at a time: oneDNN, which multiplies half precision,
+# keeps what it has compiled for each number of slots.
+SLOTS_AT_ONCE = 64
 
 
 class Singles:
@@ -49,8 +53,11 @@ class Singles:
 
     @cached_property
     def num_slots(self) -> int:
+        """Slots that are read: all that hold something, and few numbers of them."""
         pairs = zip(self.sessions, self.firsts, strict=True)
-        return max(session.window.num_slots(token + 1) for session, token in pairs)
+        num_filled = max(session.window.num_slots(token + 1) for session, token in pairs)
+        most = max(session.window.size for session in self.sessions)
+        return min(most, -(-num_filled // SLOTS_AT_ONCE) * SLOTS_AT_ONCE)
 
     @cached_property
     def num_sink_slots(self) -> int:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 from families import tiny
+from hypothesis import given
+from hypothesis import strategies as st
 from reference import reference_logits
 from streams import Stream, mixture_logits, tokens
 from test_int8_linear import needs_products, without_instructions
@@ -17,7 +19,7 @@ from engine import int8_linear
 from engine.config import EngineConfig
 from engine.int8_linear import LARGEST, Int8Linear
 from engine.model import StreamingModel, load, load_weights
-from engine.packing import PackedLinear, pack_linears
+from engine.packing import PackedLinear, filled_up, pack_linears
 from engine.weights import quantise
 
 # Without biases, with them, with a linear layer of its own making, with experts.
@@ -41,6 +43,25 @@ def test_packed_model_equals_the_reference(packed: StreamingModel, family: str) 
     for chunk in (1, 9, 70):
         (logits,) = mixture_logits(packed, [Stream(3, token_ids)], 20, chunk, chunk)
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("packed", ["llama"], indirect=True)
+def test_layers_see_few_numbers_of_tokens_however_long_chunks_are(packed: StreamingModel) -> None:
+    sizes: set[int] = set()
+    for module in packed.hf.modules():
+        if isinstance(module, PackedLinear):
+            module.register_forward_pre_hook(lambda _, args: sizes.add(args[0].shape[-2]))
+    streams = [Stream(3, tokens(70 + row), joins_at=2 * row) for row in range(4)]
+    for max_chunk in range(1, 40):
+        mixture_logits(packed, streams, 20, max_chunk, 100)
+    assert sizes <= {filled_up(size) for size in range(1, 101)}
+    assert len({filled_up(size) for size in range(1, 1025)}) == 36
+
+
+@given(st.integers(1, 10**6))
+def test_filling_up_adds_less_than_a_quarter(num_tokens: int) -> None:
+    assert num_tokens <= filled_up(num_tokens) < 1.25 * num_tokens
+    assert filled_up(filled_up(num_tokens)) == filled_up(num_tokens)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
