@@ -4,16 +4,18 @@ torch's own linear layer hands a weight to MKL as it lies, or, in half precision
 each call. Arranged once by oneDNN, it takes as much memory and is faster at nearly any number of
 tokens (figures: tests/bench/RESULTS.md). An output layer that shares its weight with the embedding,
 which must stay readable, is the exception: it becomes a second copy. Weights in int8 are arranged
-for products of integers, on a processor that is made for them (int8_linear.py).
+for products of integers, on a processor that is made for them (int8_linear.py), and those in int4,
+in bfloat16, for a product that reads them as they lie (int4_linear.py).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from engine.int4_linear import Int4Linear, PackedInt4Linear
 from engine.int8_linear import Int8Linear, multiplies_int8
 from engine.siblings import Sibling, Siblings, join, siblings_in
 
@@ -22,6 +24,9 @@ from engine.siblings import Sibling, Siblings, join, siblings_in
 PACKED_FOR = 16
 PACKED_DTYPES = (torch.float32, torch.bfloat16)
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
+
+Unpacked: TypeAlias = "nn.Linear | Int4Linear"
+Packed: TypeAlias = "PackedLinear | Int8Linear | PackedInt4Linear"
 
 
 def filled_up(num_tokens: int) -> int:
@@ -65,9 +70,8 @@ def pack_linears(model: nn.Module, input_bits: int = 16) -> None:
         for linears in siblings_in(parent):
             _pack_as_one(parent, linears, input_bits)
         for name, child in parent.named_children():
-            packed = _packed(child, input_bits) if isinstance(child, nn.Linear) else None
-            if packed is not None:
-                setattr(parent, name, packed)
+            if isinstance(child, nn.Linear | Int4Linear):
+                setattr(parent, name, _packed(child, input_bits) or child)
 
 
 def _pack_as_one(parent: nn.Module, linears: dict[str, nn.Linear], input_bits: int) -> None:
@@ -84,17 +88,20 @@ def _ops() -> Any:
 
 
 @torch.inference_mode()
-def _packed(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear | None:
+def _packed(linear: Unpacked, input_bits: int) -> Packed | None:
     """None if there is no layout for it here, or its answers are others."""
     try:
         packed = _arranged(linear, input_bits)
-        is_right = packed is not None and _error(packed, linear) <= TOLERANCE[linear.weight.dtype]
+        is_right = packed is not None and _error(packed, linear) <= TOLERANCE[_dtype(linear)]
     except (AttributeError, RuntimeError, ValueError):
         return None
     return packed if is_right else None
 
 
-def _arranged(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear | None:
+def _arranged(linear: Unpacked, input_bits: int) -> Packed | None:
+    if isinstance(linear, Int4Linear):
+        is_fit = linear.dtype == torch.bfloat16 and linear.packed.device.type == "cpu"
+        return PackedInt4Linear(linear) if is_fit else None
     weight = linear.weight
     if type(weight.data) is not Tensor:
         is_fit = multiplies_int8(str(weight.device))
@@ -103,10 +110,14 @@ def _arranged(linear: nn.Linear, input_bits: int) -> PackedLinear | Int8Linear |
     return PackedLinear(linear) if is_fit else None
 
 
-def _error(packed: PackedLinear | Int8Linear, linear: nn.Linear) -> float:
+def _dtype(linear: Unpacked) -> torch.dtype:
+    return linear.dtype if isinstance(linear, Int4Linear) else linear.weight.dtype
+
+
+def _error(packed: Packed, linear: Unpacked) -> float:
     """Over inputs that are whole steps of 8 and 16 bits: rounding them is no part of it."""
     ramp = torch.linspace(-127, 127, linear.in_features).round_().div_(127)
     # Ones are the worst for a processor that adds up products of eight bits in sixteen.
-    inputs = torch.stack((ramp, torch.ones_like(ramp))).to(linear.weight.dtype)
+    inputs = torch.stack((ramp, torch.ones_like(ramp))).to(_dtype(linear))
     expected, found = linear(inputs).float(), packed(inputs).float()
     return float((found - expected).norm() / expected.norm().clamp(min=1e-6))

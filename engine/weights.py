@@ -8,7 +8,8 @@ layers, stay as they are too.
     int8  one scale an output, symmetric; torchao's own tensor, and its own matmul where packing.py
           knows no better one
     int4  groups of 32 inputs with a scale and a zero each; torchao has no kernel for it that is
-          quick in every dtype and on every device, so that weights are unpacked for each matmul
+          quick in every dtype and on every device, so that weights are unpacked for each matmul,
+          but in bfloat16 on a CPU, where packing.py arranges them
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ from torch import Tensor, nn
 
 from engine.adapters import PLAIN_LINEARS
 from engine.errors import ConfigError, NotStreamable
+from engine.int4_linear import GROUP, Int4Linear, PackedInt4Linear
 from engine.int8_linear import Int8Linear
 from engine.packing import PackedLinear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-GROUP = 32  # inputs
 
 
 def quantise(hf: PreTrainedModel, weight_dtype: str) -> None:
@@ -44,9 +44,8 @@ def quantise(hf: PreTrainedModel, weight_dtype: str) -> None:
         raise NotStreamable(f"it has no linear layers whose weights could be {weight_dtype}")
     for name, linear in linears.items():
         parent, _, own_name = name.rpartition(".")
-        is_int4 = weight_dtype == "int4"
-        other = Int4Linear(linear, quantization) if is_int4 else _int8(linear, quantization)
-        setattr(hf.get_submodule(parent), own_name, other)
+        in_dtype = in_int4 if weight_dtype == "int4" else in_int8
+        setattr(hf.get_submodule(parent), own_name, in_dtype(linear, quantization))
 
 
 def _linears(hf: PreTrainedModel) -> dict[str, nn.Linear]:
@@ -58,39 +57,31 @@ def _linears(hf: PreTrainedModel) -> dict[str, nn.Linear]:
     }
 
 
-def _int8(linear: nn.Linear, quantization: Any) -> nn.Linear:
+def in_int8(linear: nn.Linear, quantization: Any) -> nn.Linear:
     plain = nn.Linear(linear.in_features, linear.out_features, device="meta")
     plain.weight, plain.bias = linear.weight, linear.bias
     quantization.quantize_(plain, quantization.Int8WeightOnlyConfig())
     return plain
 
 
-class Int4Linear(nn.Module):
-    """A linear layer of N outputs and K inputs, in K / 32 groups G.
-
-    A byte of `packed` (N, K / 2) is two codes: input k's in its lower half, input (k + K / 2)'s in
-    its upper one. A weight is (code - zero) * scale of its group: (N, G, 1) each.
-    """
-
-    def __init__(self, linear: nn.Linear, quantization: Any) -> None:
-        super().__init__()
-        self.in_features, self.out_features = linear.in_features, linear.out_features
-        codes, scales, zeros = _int4(linear.weight.detach(), quantization)
-        low, high = codes.chunk(2, dim=1)
-        # Parameters, so that the model counts them and moves them; integers have no gradient.
-        self.packed = nn.Parameter(low | (high << 4), requires_grad=False)
-        self.scales = nn.Parameter(scales, requires_grad=False)
-        self.zeros = nn.Parameter(zeros, requires_grad=False)
-        self.bias = linear.bias
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return nn.functional.linear(inputs, self.unpacked(inputs.dtype), self.bias)
-
-    def unpacked(self, dtype: torch.dtype) -> Tensor:
-        """(N, K)."""
-        codes = torch.cat((self.packed & 15, self.packed >> 4), dim=1)
-        weights = codes.view(self.out_features, -1, GROUP).to(dtype)
-        return weights.sub_(self.zeros.to(dtype)).mul_(self.scales.to(dtype)).flatten(1)
+def in_int4(linear: nn.Linear, quantization: Any) -> Int4Linear:
+    """Codes (N, K) from 0 to 15, scales (N, G, 1), zeros (N, G, 1), for K inputs in G groups."""
+    weight = linear.weight.detach()
+    options = {"block_size": (1, GROUP), "quant_min": 0, "quant_max": 15}
+    scales, zeros = quantization.choose_qparams_affine(
+        weight.float(),
+        quantization.MappingType.ASYMMETRIC,
+        target_dtype=torch.uint8,
+        scale_dtype=torch.float16,
+        zero_point_dtype=torch.uint8,
+        **options,
+    )
+    codes = quantization.quantize_affine(
+        weight.float(), scale=scales, zero_point=zeros, output_dtype=torch.uint8, **options
+    )
+    per_group = (len(weight), -1, 1)
+    steps = scales.view(per_group), zeros.view(per_group)
+    return Int4Linear(codes, *steps, linear.bias, weight.dtype)
 
 
 def weight_tensors(hf: PreTrainedModel) -> Iterator[tuple[str, Tensor]]:
@@ -108,27 +99,9 @@ def num_bytes(hf: PreTrainedModel) -> int:
     """What the weights take, packed ones included."""
     tensors = [tensor for _, tensor in weight_tensors(hf)]
     for part in hf.modules():
-        if isinstance(part, PackedLinear | Int8Linear):
+        if isinstance(part, PackedLinear | Int8Linear | PackedInt4Linear):
             tensors += part.weight_tensors
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
-def _int4(weight: Tensor, quantization: Any) -> tuple[Tensor, Tensor, Tensor]:
-    """Codes (N, K) from 0 to 15, scales (N, G, 1), zeros (N, G, 1)."""
-    options = {"block_size": (1, GROUP), "quant_min": 0, "quant_max": 15}
-    scales, zeros = quantization.choose_qparams_affine(
-        weight.float(),
-        quantization.MappingType.ASYMMETRIC,
-        target_dtype=torch.uint8,
-        scale_dtype=torch.float16,
-        zero_point_dtype=torch.uint8,
-        **options,
-    )
-    codes = quantization.quantize_affine(
-        weight.float(), scale=scales, zero_point=zeros, output_dtype=torch.uint8, **options
-    )
-    per_group = (len(weight), -1, 1)
-    return codes, scales.view(per_group), zeros.view(per_group)
 
 
 def _torchao() -> Any:

@@ -24,8 +24,9 @@ from engine.adapters import set_attention
 from engine.config import WEIGHT_DTYPES, EngineConfig
 from engine.errors import ConfigError, ModelRefused, NotStreamable
 from engine.hook import IMPLEMENTATION
+from engine.int4_linear import GROUP
 from engine.model import StreamingModel, load, load_weights
-from engine.weights import GROUP, Int4Linear, num_bytes, quantise, weight_tensors
+from engine.weights import in_int4, num_bytes, quantise, weight_tensors
 
 FAMILIES = ["llama", "qwen3", "gemma2", "gpt-neox", "phi", "gptj", "falcon", "mpt", "bloom"]
 
@@ -135,7 +136,7 @@ def test_embedding_output_layer_and_norms_stay_as_they_are(weight_dtype: str) ->
 
 def test_a_weight_in_int4_is_off_by_half_a_step_at_most() -> None:
     linear = nn.Linear(3 * GROUP, 10)
-    packed = Int4Linear(linear, pytest.importorskip("torchao.quantization"))
+    packed = in_int4(linear, pytest.importorskip("torchao.quantization"))
     groups = linear.weight.detach().view(10, 3, GROUP)
     # Zero is one of the values, so that a group reaches from its least to its largest with it.
     reach = groups.amax(2).clamp(min=0) - groups.amin(2).clamp(max=0)
