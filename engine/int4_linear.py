@@ -109,7 +109,7 @@ class PackedInt4Linear(nn.Module):
         codes = torch.stack((blocks & 15, blocks >> 4), dim=2).transpose(0, 1).contiguous()
         differences = codes.view(torch.int8).sub_(MIDDLE).view(-1, GROUP, self.steps.shape[1])
         scales, middles = self.steps.permute(2, 0, 1).unsqueeze(2).contiguous()
-        return differences.bfloat16().mul_(scales).add_(middles).flatten(0, 1)
+        return torch.addcmul(middles, differences.bfloat16(), scales).flatten(0, 1)
 
 
 def _ops() -> Any:

@@ -3,7 +3,8 @@
 Of an attention's q_proj, k_proj and v_proj the first that is asked computes the outputs of all, and
 the others take theirs. Numbers are compared, not tensors: inputs that were changed in place, or lie
 where others lay, are other inputs. A model that gives siblings different ones is slower for it,
-never wrong. For weights in int8 alone: in floats this gains nothing (tests/bench/RESULTS.md).
+never wrong. For weights in int8 alone: in floats this gains nothing (tests/bench/RESULTS.md), and
+in int4, which share no rounding, it loses a little.
 """
 
 from __future__ import annotations

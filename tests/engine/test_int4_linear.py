@@ -82,10 +82,10 @@ def exact_weights(layer: Int4Linear) -> Tensor:
 
 
 def weight_errors(layer: Int4Linear) -> Tensor:
-    """(N, K): rounded are a scale, what MIDDLE stands for, the distance from it, and the weight."""
+    """(N, K): rounded are a scale, what MIDDLE stands for, and the weight."""
     codes, scales, zeros = groups_of(layer)
     distances, middles = (codes - MIDDLE).abs(), (MIDDLE - zeros).abs()
-    most = (2 * distances + middles + (codes - zeros).abs()) * scales
+    most = (distances + middles + (codes - zeros).abs()) * scales
     return 1.02 * ROUNDING * most.flatten(1)
 
 
