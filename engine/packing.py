@@ -19,14 +19,14 @@ from engine.int4_linear import Int4Linear, PackedInt4Linear
 from engine.int8_linear import Int8Linear, multiplies_int8
 from engine.siblings import Sibling, Siblings, join, siblings_in
 
+Unpacked: TypeAlias = "nn.Linear | Int4Linear"
+Packed: TypeAlias = "PackedLinear | Int8Linear | PackedInt4Linear"
+
 # Tokens at once that the layout is chosen for: one made for a single token is poor at others, one
 # made for several is the best at any.
 PACKED_FOR = 16
 PACKED_DTYPES = (torch.float32, torch.bfloat16)
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-2}
-
-Unpacked: TypeAlias = "nn.Linear | Int4Linear"
-Packed: TypeAlias = "PackedLinear | Int8Linear | PackedInt4Linear"
 
 
 def filled_up(num_tokens: int) -> int:
