@@ -110,24 +110,19 @@ def test_kernels_attend_and_keep_as_the_engine_does_elsewhere(
         torch.randn(num_tokens, num_kv_heads, layer.value_dim).transpose(0, 1),
     )
     call = layer.call()
-    stores = [
-        KVStore(
-            [LayerShape(num_kv_heads, layer.key_dim, layer.value_dim)],
-            4,
-            num_slots,
-            format_of(kv_dtype),
-            CPU,
-        )
-        for _ in range(2)
-    ]
-    for held, copy in zip(stores[0].tensors.values(), stores[1].tensors.values(), strict=True):
+    shape = LayerShape(num_kv_heads, layer.key_dim, layer.value_dim)
+    stores = [KVStore([shape], 5, num_slots, format_of(kv_dtype), CPU) for _ in range(2)]
+    everything = [list(store.tensors.values()) for store in stores]
+    for held, copy in zip(*everything, strict=True):
         held.copy_(torch.randn(held.shape) * (100 if held.dtype == torch.int8 else 1))
         copy.copy_(held)
+    for store in stores:  # before the rows lies memory of others
+        store.keys[0], store.values[0] = store.keys[0][1:], store.values[0][1:]
 
     usual = StepAttention(stores[0], lay_out(segments, CPU).parts, [layer.rotary])
     layout = lay_out_for_kernels(segments, queries_per_block)
     kernels = GpuAttention(stores[1], layout, [layer.rotary], num_processors)
 
     torch.testing.assert_close(kernels(call, *brought), usual(call, *brought), atol=2e-5, rtol=0)
-    for expected, found in zip(stores[0].tensors.values(), stores[1].tensors.values(), strict=True):
+    for expected, found in zip(*everything, strict=True):
         torch.testing.assert_close(found, expected, atol=0, rtol=0)
