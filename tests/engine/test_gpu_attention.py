@@ -91,7 +91,7 @@ def steps(draw: st.DrawFn) -> tuple[list[Segment], int]:
     return in_batching_order(segments), num_slots
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(layers(), steps(), st.sampled_from(KV_DTYPES), st.sampled_from([1, 30]), st.integers(1, 5))
 def test_kernels_attend_and_keep_as_the_engine_does_elsewhere(
     layer: Layer,
