@@ -65,7 +65,7 @@ class Lag:
 def _read_anew(streams: Sequence[LiveStream], infos: Sequence[Any]) -> None:
     """Those that are not what was read under their names."""
     for stream, info in zip(streams, infos, strict=True):
-        if isinstance(info, dict) and is_made_anew(info, stream.inbox.read_id):
+        if isinstance(info, dict) and is_made_anew(info, stream.outbox.checkpoint.entry_id):
             log.warning("%s: it was deleted and made anew; read from its start", stream.name)
             stream.read_anew()
 

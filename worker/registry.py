@@ -180,9 +180,10 @@ def _facts(redis: Redis, streams: Sequence[str]) -> tuple[list[_Facts], list[str
     pipe = redis.pipeline(transaction=False)
     for stream in streams:
         keys = stream_keys(stream)
+        # Before the stream: what is settled by then is in it, or was in another of its name.
+        pipe.hmget(keys.state, _STATE_FIELDS)
         pipe.xinfo_stream(stream)
         pipe.xinfo_groups(stream)
-        pipe.hmget(keys.state, _STATE_FIELDS)
         pipe.get(keys.lease)
         for output in (keys.requests, keys.memory, keys.summary):
             pipe.xrevrange(output, count=1)
@@ -205,13 +206,13 @@ def _keys_of_wrong_type(stream: str, answer: Sequence[Any]) -> str:
     own = (keys.state, keys.lease, keys.requests, keys.memory, keys.summary)
     return ", ".join(
         key
-        for key, reply in zip(own, answer[-len(own) :], strict=True)
+        for key, reply in zip(own, (answer[0], *answer[3:]), strict=True)
         if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
     )
 
 
 def _facts_of(stream: str, answer: Sequence[Any]) -> _Facts:
-    info, groups, state, owner, requests, memory, summary = answer
+    state, info, groups, owner, requests, memory, summary = answer
     return _Facts(
         stream=stream,
         info=info,
