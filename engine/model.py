@@ -26,7 +26,7 @@ from transformers.utils.logging import disable_progress_bar
 from engine.adapters import ADAPTERS, plain_attention, set_attention
 from engine.attention import StepAttention
 from engine.config import EngineConfig
-from engine.errors import ConfigError, ModelRefused
+from engine.errors import ModelRefused
 from engine.formats import Floats, Format, format_of
 from engine.gpu import Gpu, gpu_of
 from engine.hook import IMPLEMENTATION, Attend, attending
@@ -35,7 +35,13 @@ from engine.kv_store import KVStore
 from engine.packing import filled_up, pack_linears
 from engine.plan import lay_out, wanted_logits
 from engine.probe import probe_layers
-from engine.refusals import WHAT_WORKS, refuse_by_config, refusing
+from engine.refusals import (
+    WHAT_WORKS,
+    refuse_by_config,
+    refuse_incomplete,
+    refuse_missing,
+    refusing,
+)
 from engine.scheduler import Segment
 from engine.selfcheck import check_against_own_attention
 from engine.weights import num_bytes, quantise, weight_tensors
@@ -231,7 +237,7 @@ def load(config: EngineConfig) -> StreamingModel:
 def load_weights(config: EngineConfig) -> PreTrainedModel:
     """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream,
     ConfigError a device that is not there, or what int8 and int4 weights lack."""
-    _refuse_missing(config.device)
+    refuse_missing(config.device)
     source = source_of(config)
     if not sys.stderr.isatty():
         disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -250,34 +256,13 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
         ignore_mismatched_sizes=True,  # said below, with a name
         output_loading_info=True,
     )
-    _refuse_incomplete(source, report)
+    refuse_incomplete(source, report)
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
     if config.weight_dtype is not None:
         with refusing(config.model):
             quantise(hf, config.weight_dtype)
     return hf
-
-
-def _refuse_incomplete(source: str, report: dict[str, Any]) -> None:
-    """transformers would go on with random numbers in place of such weights."""
-    wrong = sorted([*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])])
-    if wrong:
-        raise ModelRefused(
-            f"{source} could not be loaded: {len(wrong)} of its weights are missing or of another "
-            f"shape than its config.json says, the first of them {wrong[0]}."
-        )
-
-
-def _refuse_missing(device: str) -> None:
-    if device == "cpu":
-        return
-    num_devices = torch.cuda.device_count()
-    if int(device.partition(":")[2] or 0) >= num_devices:
-        raise ConfigError(
-            f"device={device!r} is not there: PyTorch sees {num_devices} CUDA devices. Use "
-            f"{'cuda:0' if num_devices else 'cpu'}."
-        )
 
 
 @contextmanager

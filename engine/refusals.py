@@ -1,4 +1,8 @@
-"""Which models cannot stream, as far as their configuration tells, and how they are refused."""
+"""What is refused before a model runs, and how.
+
+Models that cannot stream, as far as their configuration tells; weights that are not whole; devices
+that are not there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from engine.errors import ModelRefused, NotStreamable
+import torch
+
+from engine.errors import ConfigError, ModelRefused, NotStreamable
 
 WHAT_WORKS = (
     "Decoder-only models with rotary positions or ALiBi work: Llama, Mistral, Qwen2, Qwen3, Gemma, "
@@ -37,3 +43,24 @@ def refuse_by_config(config: Any) -> None:
     for rope in nested:
         if rope.get("rope_type") in LENGTH_DEPENDENT_ROPE:
             raise NotStreamable(f"its {rope['rope_type']} rope changes with the length of the text")
+
+
+def refuse_incomplete(source: str, report: dict[str, Any]) -> None:
+    """transformers would go on with random numbers in place of such weights."""
+    wrong = sorted([*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])])
+    if wrong:
+        raise ModelRefused(
+            f"{source} could not be loaded: {len(wrong)} of its weights are missing or of another "
+            f"shape than its config.json says, the first of them {wrong[0]}."
+        )
+
+
+def refuse_missing(device: str) -> None:
+    if device == "cpu":
+        return
+    num_devices = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= num_devices:
+        raise ConfigError(
+            f"device={device!r} is not there: PyTorch sees {num_devices} CUDA devices. Use "
+            f"{'cuda:0' if num_devices else 'cpu'}."
+        )

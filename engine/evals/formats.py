@@ -34,6 +34,7 @@ FORMATS: Mapping[str, Mapping[str, str]] = {
     "weights int8, computing too": {"weight_dtype": "int8", "compute_dtype": "int8"},
     "weights int4": {"weight_dtype": "int4"},
     "KV, weights int8": {"kv_dtype": "int8", "weight_dtype": "int8"},
+    "bfloat16, weights int4": {"dtype": "bfloat16", "weight_dtype": "int4"},
     "bfloat16, both int8": {"dtype": "bfloat16", "kv_dtype": "int8", "weight_dtype": "int8"},
     "all int8": {"kv_dtype": "int8", "weight_dtype": "int8", "compute_dtype": "int8"},
 }
