@@ -123,6 +123,6 @@ def test_kernels_attend_and_keep_as_the_engine_does_elsewhere(
     layout = lay_out_for_kernels(segments, queries_per_block)
     kernels = GpuAttention(stores[1], layout, [layer.rotary], num_processors)
 
-    torch.testing.assert_close(kernels(call, *brought), usual(call, *brought), atol=2e-5, rtol=0)
+    torch.testing.assert_close(kernels(call, *brought), usual(call, *brought), atol=5e-5, rtol=0)
     for expected, found in zip(*everything, strict=True):
         torch.testing.assert_close(found, expected, atol=0, rtol=0)
