@@ -202,8 +202,9 @@ class Sight:
 
 
 def _pointers(keys: Kept, values: Kept) -> tuple[Tensor, ...]:
-    """Codes and peaks; where there are no peaks, something that is not read."""
-    peaks = [kept.codes if kept.peaks is None else kept.peaks for kept in (keys, values)]
+    """Codes and peaks, which lie one after another; where there are none, what is not read."""
+    pairs = ((kept.codes, kept.peaks) for kept in (keys, values))
+    peaks = [codes if peaks is None else peaks.contiguous() for codes, peaks in pairs]
     return keys.codes, values.codes, *peaks
 
 
