@@ -89,6 +89,11 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_kinds(parser)
+    _add_details(parser)
+
+
+def _add_kinds(parser: argparse.ArgumentParser) -> None:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument(
         "--peers",
@@ -112,6 +117,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="really feed N tokens before measuring whether speed and memory are level, however "
         "long it takes (default: a million, in float32 and where the machine is fast enough)",
     )
+
+
+def _add_details(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="a rough answer in under a minute")
     parser.add_argument(
         "--model",

@@ -17,7 +17,7 @@ from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
 from engine.bench.stock import StockModel
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.model import BUNDLED, load_weights
+from engine.model import BUNDLED, StreamingModel, load_weights
 from engine.session import Session
 
 SEED = 20_230_929
@@ -41,8 +41,7 @@ class Subject:
         return sum(weight.numel() for weight in self.stock.hf.parameters())
 
     def tokens(self, num_tokens: int, seed: int = SEED) -> list[int]:
-        """Random ids: what a token says changes nothing about its cost."""
-        return random.Random(seed).choices(range(self.engine.model.vocab_size), k=num_tokens)  # noqa: S311
+        return random_tokens(self.engine.model, num_tokens, seed)
 
     @contextmanager
     def session_of(self, num_tokens: int, start: int = 0) -> Iterator[Session]:
@@ -62,6 +61,11 @@ class Subject:
             yield copy
         finally:
             self.engine.close(copy)
+
+
+def random_tokens(model: StreamingModel, num_tokens: int, seed: int = SEED) -> list[int]:
+    """What a token says changes nothing about its cost."""
+    return random.Random(seed).choices(range(model.vocab_size), k=num_tokens)  # noqa: S311
 
 
 def feed(engine: Engine, session: Session, token_ids: Sequence[int], chunk: int = CHUNK) -> int:

@@ -59,23 +59,18 @@ class GpuAttention:
         return answers
 
     def _attend(self, call: LayerCall, sight: Sight) -> Tensor:
-        layout, rotary = self._layout, self._rotaries[call.layer]
-        num_shares = self._num_shares(sight)
-        shape = num_shares, layout.num_tokens, sight.num_heads
+        layout, num_shares = self._layout, self._num_shares(sight)
         is_shared = num_shares > 1
-        answers = sight.query.new_empty(
-            *shape, sight.value_dim, dtype=torch.float32 if is_shared else sight.query.dtype
-        )
+        dtype = torch.float32 if is_shared else sight.query.dtype
+        shape = num_shares, layout.num_tokens, sight.num_heads
+        answers = sight.query.new_empty(*shape, sight.value_dim, dtype=dtype)
         totals = sight.query.new_empty(shape, dtype=torch.float32)
-        groups = sight.num_heads // sight.num_kv_heads
-        queries = layout.queries_per_block
-        cosines, sines = self._angles_of(rotary)
+        rotary = self._rotaries[call.layer]
         kernels.attend[layout.num_blocks, sight.num_kv_heads, num_shares](
             sight.query,
             *sight.new,
             *sight.held,
-            cosines,
-            sines,
+            *self._angles_of(rotary),
             totals if call.sink_logits is None else call.sink_logits.contiguous(),
             totals if call.alibi_slopes is None else call.alibi_slopes.contiguous(),
             layout.of_tokens,
@@ -89,27 +84,10 @@ class GpuAttention:
             call.softcap or 1.0,
             min(call.sliding_window or FAR, FAR),
             *sight.query.stride()[:2],
-            *sight.new_keys.codes.stride()[:2],
-            *sight.new_values.codes.stride()[:2],
-            KV=sight.num_kv_heads,
-            G=groups,
-            D=sight.key_dim,
-            E=sight.value_dim,
-            QUERIES=queries,
-            BLOCK_M=_block(queries * groups),
-            BLOCK_T=_block_of_keys(sight),
-            BLOCK_S=BLOCK_SINKS,
-            BLOCK_D=_block(sight.key_dim),
-            BLOCK_E=_block(sight.value_dim),
-            WIDTH=rotary.width,
-            IS_INTERLEAVED=rotary.layout == "interleaved",
-            HAS_PEAKS=sight.has_peaks,
-            HAS_SOFTCAP=call.softcap is not None,
-            HAS_SLOPES=call.alibi_slopes is not None,
-            HAS_SINK_LOGITS=call.sink_logits is not None,
-            PRECISION="tf32x3",  # float32 alone has a choice: this is its own precision, nearly
-            num_warps=4 if queries * groups <= 64 else 8,
-            num_stages=2,
+            *sight.new_strides,
+            **sight.sizes,
+            **_blocks(sight, layout.queries_per_block),
+            **_traits(call, rotary),
         )
         return self._joined(answers, totals, sight.query.dtype) if is_shared else answers[0]
 
@@ -136,14 +114,8 @@ class GpuAttention:
             self._layout.of_tokens,
             self._layout.num_tokens,
             self._store.num_slots,
-            *sight.new_keys.codes.stride()[:2],
-            *sight.new_values.codes.stride()[:2],
-            KV=sight.num_kv_heads,
-            D=sight.key_dim,
-            E=sight.value_dim,
-            BLOCK_D=_power_of_two(sight.key_dim),
-            BLOCK_E=_power_of_two(sight.value_dim),
-            HAS_PEAKS=sight.has_peaks,
+            *sight.new_strides,
+            **sight.sizes,
         )
 
     def _angles_of(self, rotary: Rotary) -> tuple[Tensor, Tensor]:
@@ -189,8 +161,22 @@ class Sight:
         return self.values.codes.shape[-1]
 
     @property
-    def has_peaks(self) -> bool:
-        return self.keys.peaks is not None
+    def sizes(self) -> dict[str, int]:
+        """What kernels are compiled for."""
+        return {
+            "KV": self.num_kv_heads,
+            "D": self.key_dim,
+            "E": self.value_dim,
+            "BLOCK_D": _block(self.key_dim),
+            "BLOCK_E": _block(self.value_dim),
+            "HAS_PEAKS": self.keys.peaks is not None,
+        }
+
+    @property
+    def new_strides(self) -> tuple[int, ...]:
+        """From head to head and from token to token, of keys and of values."""
+        keys, values = self.new_keys.codes, self.new_values.codes
+        return *keys.stride()[:2], *values.stride()[:2]
 
     @property
     def new(self) -> tuple[Tensor, ...]:
@@ -215,6 +201,33 @@ def _power_of_two(size: int) -> int:
 
 def _block(size: int) -> int:
     return max(SMALLEST, _power_of_two(size))
+
+
+def _blocks(sight: Sight, num_queries: int) -> dict[str, int]:
+    """What one program does at a time, and with how many threads."""
+    groups = sight.num_heads // sight.num_kv_heads
+    num_rows = num_queries * groups
+    return {
+        "G": groups,
+        "QUERIES": num_queries,
+        "BLOCK_M": _block(num_rows),
+        "BLOCK_T": _block_of_keys(sight),
+        "BLOCK_S": BLOCK_SINKS,
+        "num_warps": 4 if num_rows <= 64 else 8,
+        "num_stages": 2,
+    }
+
+
+def _traits(call: LayerCall, rotary: Rotary) -> dict[str, bool | int | str]:
+    """What there is in a layer; the rest is not even compiled."""
+    return {
+        "WIDTH": rotary.width,
+        "IS_INTERLEAVED": rotary.layout == "interleaved",
+        "HAS_SOFTCAP": call.softcap is not None,
+        "HAS_SLOPES": call.alibi_slopes is not None,
+        "HAS_SINK_LOGITS": call.sink_logits is not None,
+        "PRECISION": "tf32x3",  # float32 alone has a choice: this is its own precision, nearly
+    }
 
 
 def rows_of_queries(key_dim: int, dtype: torch.dtype) -> int:

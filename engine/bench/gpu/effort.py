@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.window import Window
 
@@ -55,25 +55,20 @@ FULL = GpuEffort(
     buffer_bytes=2**32,
 )
 
-QUICK = GpuEffort(
-    is_rehearsal=False,
+QUICK = replace(
+    FULL,
     last_start_seconds=75.0,
     case_seconds=3.0,
     repeats=3,
     steps=4,
     rounds=3,
-    window=Window(4, 2044),
-    exact_window=Window(4, 508),
     feeding=((1, 256), (1, 2048), (8, 256)),
-    decoding=(1, 16, 128, 512),
     recomputing=(4096,),
-    matrix_side=8192,
-    buffer_bytes=2**32,
 )
 
-REHEARSAL = GpuEffort(
+REHEARSAL = replace(
+    QUICK,
     is_rehearsal=True,
-    last_start_seconds=75.0,
     case_seconds=1.0,
     repeats=2,
     steps=2,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import torch
 
 from engine.bench.gpu.costs import Costs
 from engine.bench.gpu.shapes import Shape, random_model
-from engine.bench.subject import SEED, feed
+from engine.bench.subject import SEED, feed, random_tokens
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.formats import format_of
@@ -33,8 +32,7 @@ class Subject:
     costs: Costs
 
     def tokens(self, num_tokens: int, seed: int = SEED) -> list[int]:
-        """Random ids: what a token says changes nothing about its cost."""
-        return random.Random(seed).choices(range(self.model.vocab_size), k=num_tokens)  # noqa: S311
+        return random_tokens(self.model, num_tokens, seed)
 
     def engine(
         self, window: Window, *, num_rows: int, max_chunk: int, max_step_tokens: int
