@@ -1,53 +1,63 @@
 """Weir's streaming engine: exact windowed attention over sinks and recent tokens.
 
-The public face. Names are loaded when first asked for, so that who needs only `engine.prompts` or
-`engine.errors` does not wait for torch.
+The public face. Names are loaded when first asked for, so that who needs only `engine.text.prompts`
+or `engine.errors` does not wait for torch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from engine.quiet import silence_libraries
+from engine.model.quiet import silence_libraries
 
 if TYPE_CHECKING:
-    from engine.cache import SinkCache as SinkCache
-    from engine.chat import Chat as Chat
+    from engine.cache.sink_cache import SinkCache as SinkCache
+    from engine.chat.chat import Chat as Chat
     from engine.config import EngineConfig as EngineConfig
     from engine.engine import Engine as Engine
     from engine.errors import ConfigError as ConfigError
     from engine.errors import EngineError as EngineError
+    from engine.errors import GrammarError as GrammarError
     from engine.errors import ModelRefused as ModelRefused
     from engine.errors import NoFreeRow as NoFreeRow
     from engine.errors import SessionLost as SessionLost
     from engine.errors import SnapshotError as SnapshotError
-    from engine.generation import Constraint as Constraint
-    from engine.generation import GenerateRequest as GenerateRequest
-    from engine.session import Session as Session
+    from engine.schedule.generation import AllBut as AllBut
+    from engine.schedule.generation import Constraint as Constraint
+    from engine.schedule.generation import GenerateRequest as GenerateRequest
+    from engine.schedule.generation import Only as Only
+    from engine.schedule.session import Session as Session
     from engine.stats import Loss as Loss
     from engine.stats import MemoryReport as MemoryReport
     from engine.stats import StepReport as StepReport
-    from engine.text import ChatParts as ChatParts
-    from engine.text import Tokenizer as Tokenizer
+    from engine.text.grammar import GrammarConstraint as GrammarConstraint
+    from engine.text.grammar import Grammars as Grammars
+    from engine.text.tokenizer import ChatParts as ChatParts
+    from engine.text.tokenizer import Tokenizer as Tokenizer
 
 _HOMES = {
-    "SinkCache": "engine.cache",
-    "Chat": "engine.chat",
+    "SinkCache": "engine.cache.sink_cache",
+    "Chat": "engine.chat.chat",
     "EngineConfig": "engine.config",
     "Engine": "engine.engine",
     "ConfigError": "engine.errors",
     "EngineError": "engine.errors",
+    "GrammarError": "engine.errors",
     "ModelRefused": "engine.errors",
     "NoFreeRow": "engine.errors",
     "SessionLost": "engine.errors",
     "SnapshotError": "engine.errors",
-    "Constraint": "engine.generation",
-    "GenerateRequest": "engine.generation",
-    "Session": "engine.session",
+    "AllBut": "engine.schedule.generation",
+    "Constraint": "engine.schedule.generation",
+    "GenerateRequest": "engine.schedule.generation",
+    "Only": "engine.schedule.generation",
+    "Session": "engine.schedule.session",
     "Loss": "engine.stats",
     "MemoryReport": "engine.stats",
     "StepReport": "engine.stats",
-    "ChatParts": "engine.text",
-    "Tokenizer": "engine.text",
+    "GrammarConstraint": "engine.text.grammar",
+    "Grammars": "engine.text.grammar",
+    "ChatParts": "engine.text.tokenizer",
+    "Tokenizer": "engine.text.tokenizer",
 }
 
 __all__ = list(_HOMES)

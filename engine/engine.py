@@ -13,20 +13,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from engine import snapshot
 from engine.config import EngineConfig
 from engine.errors import ConfigError, EngineError, NoFreeRow
-from engine.generation import GenerateRequest
-from engine.model import StreamingModel, load, source_of
-from engine.parked import ParkedCopies
-from engine.parking import Parking
-from engine.sampler import sample
-from engine.scheduler import Scheduler, Segment, in_batching_order
-from engine.seating import Seating
-from engine.session import Session
+from engine.model.load import load, source_of
+from engine.model.model import StreamingModel
+from engine.model.sampler import sample
+from engine.parking import snapshot
+from engine.parking.parked_copies import ParkedCopies
+from engine.parking.parking import Parking
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.row_assignment import RowAssignment
+from engine.schedule.scheduler import Scheduler, Segment, in_batching_order
+from engine.schedule.session import Session
+from engine.schedule.window import Window
 from engine.stats import MemoryReport, StepReport, Tally
-from engine.text import Tokenizer
-from engine.window import Window
+from engine.text.tokenizer import Tokenizer
 
 
 class Engine:
@@ -43,10 +44,10 @@ class Engine:
         self.window = config.window
         self._scheduler = Scheduler(config.max_chunk, config.max_step_tokens)
         self._tally = Tally()
-        self._seating = Seating(config.num_rows)
+        self._assignment = RowAssignment(config.num_rows)
         self._store = model.new_store(config.num_rows, self.window.size)
         self._copies = ParkedCopies(model, self._tally, config.park_dir, config.park_host_bytes)
-        self._parking = Parking(self._seating, self._store, self._copies, self._tally)
+        self._parking = Parking(self._assignment, self._store, self._copies, self._tally)
 
     @classmethod
     def load(cls, config: EngineConfig) -> Engine:
@@ -59,7 +60,7 @@ class Engine:
     def step(self) -> StepReport:
         """Compute the next tokens of every session that has some, and sample where wanted."""
         started = time.perf_counter()
-        segments = self._seat(self._scheduler.plan(self._seating.num_lendable))
+        segments = self._assign_rows(self._scheduler.plan(self._assignment.num_lendable))
         if not segments:
             return self._report((), [], 0, started)
         logits = self.model.compute(segments, self._store)
@@ -67,7 +68,7 @@ class Engine:
         sampled = self._sample(segments, logits)
         return self._report(segments, sampled, num_slid_out, started)
 
-    def _seat(self, segments: Sequence[Segment]) -> list[Segment]:
+    def _assign_rows(self, segments: Sequence[Segment]) -> list[Segment]:
         """Everybody in the step has a row; whoever turned out to be lost is not in it."""
         self._parking.bring_in([segment.session for segment in segments])
         return in_batching_order([s for s in segments if not s.session.is_lost])
@@ -113,7 +114,7 @@ class Engine:
 
     @property
     def num_free_rows(self) -> int:
-        return self._seating.num_free
+        return self._assignment.num_free
 
     def open(self, *, prefix: Sequence[int] = (), start: int = 0) -> Session:
         """A new session, fed with `prefix`, all of which stays visible for ever.
@@ -213,8 +214,8 @@ class Engine:
         return MemoryReport(
             bytes_per_row=self._store.bytes_per_row,
             kv_bytes_total=self._store.num_bytes,
-            rows_in_use=self.config.num_rows - self._seating.num_free,
-            rows_free=self._seating.num_free,
+            rows_in_use=self.config.num_rows - self._assignment.num_free,
+            rows_free=self._assignment.num_free,
             parked_in_host=self._copies.num_in_host,
             parked_on_disk=self._copies.num_on_disk,
             host_bytes=self._copies.host_bytes,

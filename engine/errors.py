@@ -3,6 +3,7 @@
 EngineError
   ConfigError     a setting is wrong; the message names it, its value and what is valid
   ModelRefused    this model cannot stream, and why; or it could not be loaded
+  GrammarError    no text can be held to this grammar
   NoFreeRow       as many sessions are open as may be: close one, or configure more
   SessionLost     a parked session could not be kept, or not be read again: open another
   SnapshotError   a saved session cannot be continued here, and why
@@ -23,6 +24,10 @@ class ModelRefused(EngineError):
 
 class NotStreamable(Exception):
     """Why a model cannot stream, and nothing else: model.py makes a ModelRefused of it."""
+
+
+class GrammarError(EngineError):
+    """A grammar that cannot be read, or is too large to be followed."""
 
 
 class NoFreeRow(EngineError):

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from engine.attention.hook import IMPLEMENTATION
 from engine.config import EngineConfig
-from engine.hook import IMPLEMENTATION
-from engine.model import StreamingModel, load, own_attention
-from engine.stream import LoneStream
-from engine.window import Window
+from engine.model.load import load
+from engine.model.lone_stream import LoneStream
+from engine.model.model import StreamingModel, own_attention
+from engine.schedule.window import Window
 
 
 def stream_logits(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-from engine.session import Session
+from engine.schedule.session import Session
 
 # From a row to host memory, from there to disk, from disk to host memory, from there to a row.
 Move = Literal["park", "store", "fetch", "seat"]

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from engine.adapters import set_attention
-from engine.hook import IMPLEMENTATION, LayerCall, attending
-from engine.model import StreamingModel
+from engine.attention.adapters import set_attention
+from engine.attention.hook import IMPLEMENTATION, LayerCall, attending
+from engine.model.model import StreamingModel
 from tests.engine.families import FAMILIES, KNOWN_AS, tiny
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ops.families import families_table
-from worker.config import Settings
-from worker.rules import ENV_PREFIX
+from worker.settings.config import Settings
+from worker.settings.rules import ENV_PREFIX
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

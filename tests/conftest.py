@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 from redis import Redis  # noqa: E402
 
 import engine  # noqa: E402, F401  # before transformers: silences what libraries say to nobody
-from worker.config import Settings  # noqa: E402
-from worker.connection import connect  # noqa: E402
-from worker.embedded import EmbeddedServer  # noqa: E402
+from worker.keyspace.connection import connect  # noqa: E402
+from worker.keyspace.embedded import EmbeddedServer  # noqa: E402
+from worker.settings.config import Settings  # noqa: E402
 
 # A shared machine stalls now and then; how long an example takes is never what a test is about.
 settings.register_profile(

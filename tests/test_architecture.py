@@ -1,7 +1,8 @@
-"""Who may import whom. Files are parsed, not imported, so that the rules hold for all of them.
+"""Who may import whom, room by room. Files are parsed, not imported: the rules hold for all.
 
-Imports under `if TYPE_CHECKING:` are for readers and the type checker; they load nothing and count
-only where a rule says so.
+A room is a folder of `engine/` or `worker/`, or one file that lies beside the rooms. Imports under
+`if TYPE_CHECKING:` load nothing, but who reads a file must know them too: between rooms, and for
+circles, they count like any other.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for package in ("engine", "worker") for path in (ROOT / package).rglob("*.py"))
@@ -78,12 +80,111 @@ def loaded_with(name: str) -> set[str]:
     return loaded
 
 
+def room_of(module: str) -> str:
+    """engine.memory of engine.memory.formats; a file beside the rooms is a room of its own."""
+    return ".".join(module.split(".")[:2])
+
+
 def outside(names: set[str], *allowed: str) -> set[str]:
     return {name for name in names if not any(fnmatch(name, pattern) for pattern in allowed)}
 
 
 def test_the_files_are_found() -> None:
     assert {"engine.engine", "worker.pipeline", "worker.views.summary"} <= MODULES.keys()
+
+
+# The rooms, from the ground up: what each may import besides the libraries that it needs. That none
+# imports itself in a circle follows from the order, in which each knows only those before it.
+
+ROOMS: dict[str, str] = {
+    # the engine
+    "engine.errors": "",
+    "engine.schedule": "errors",
+    "engine.memory": "errors",
+    "engine.config": "errors schedule",
+    "engine.stats": "schedule",
+    "engine.attention": "schedule memory",
+    "engine.text": "errors schedule",
+    "engine.weights": "errors attention",
+    "engine.gpu": "schedule memory attention",
+    "engine.model": "config errors schedule memory attention weights gpu",
+    "engine.evaluate": "config schedule attention model",
+    "engine.cache": "config errors schedule memory attention model",
+    "engine.parking": "errors stats schedule memory model",
+    "engine.engine": "config errors stats schedule text model parking",
+    "engine.chat": "errors schedule text engine",
+    "engine.bench": "config errors schedule memory attention model engine",
+    "engine.evals": "config errors schedule text model engine bench",
+    "engine": "config errors stats schedule text model cache engine chat",  # its face
+    # the worker
+    "worker": "",
+    "worker.intake": "",
+    "worker.settings": "intake",
+    "worker.keyspace": "intake settings",
+    "worker.views": "engine engine.text intake",
+    "worker.watch": "engine",
+    "worker.stream": "engine intake settings keyspace views watch",
+    "worker.owner": "engine keyspace stream watch",
+    "worker.pipeline": "engine settings keyspace stream owner watch",
+    "worker.process": "intake settings keyspace watch",
+    "worker.app": "engine settings watch pipeline process",
+    "worker.cli": "settings keyspace",
+    "worker.__main__": "cli",
+    "worker.demo": "intake settings keyspace",
+    "worker.commands": "engine engine.bench engine.evals intake settings keyspace cli demo",
+}
+
+
+def allowed_in(room: str) -> set[str]:
+    """Short names are of the same package; for the worker, `engine` is the engine's face."""
+    package = room.partition(".")[0]
+    in_full = {"engine"} if package == "worker" else set()
+    return {
+        name if name in in_full or "." in name else f"{package}.{name}"
+        for name in ROOMS[room].split()
+    }
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_only_the_rooms_that_it_may(room: str) -> None:
+    files = [path for name, path in MODULES.items() if room_of(name) == room]
+    used = {
+        room_of(module)
+        for path in files
+        for module in imports(path, for_types=True)
+        if module in MODULES
+    }
+    assert files
+    assert used - {room} <= allowed_in(room)
+
+
+def test_every_file_lies_in_a_room() -> None:
+    assert {room_of(name) for name in MODULES} == ROOMS.keys()
+
+
+def test_rooms_know_only_those_below_them() -> None:
+    below: set[str] = set()
+    for room in ROOMS:
+        assert allowed_in(room) <= below, room
+        below.add(room)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in MODULES if MODULES[name].stem == "__init__")
+)
+def test_a_folder_says_what_it_is_for(name: str) -> None:
+    said = ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8")))
+    assert said
+
+
+def test_no_two_modules_know_each_other() -> None:
+    """Each file can be read before those that import it: types count, lazy imports do not."""
+    graph = {
+        name: imports(path, for_types=name not in ROOMS, in_functions=False)
+        & MODULES.keys() - {name}
+        for name, path in MODULES.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 # The engine knows nothing of the world around it.
@@ -103,23 +204,32 @@ def test_the_engine_knows_no_worker(package: str) -> None:
 
 
 def test_few_files_of_the_engine_know_transformers() -> None:
-    """model.py loads models, hook.py is its attention function, which adapters.py brings to the
-    families that have no place for it, text.py the tokenizer, and cache.py is a cache as its models
-    take it; evaluation takes a loaded model, and benchmarks run the stock one."""
-    known = ("engine.model", "engine.hook", "engine.adapters", "engine.text", "engine.cache")
-    known += ("engine.evaluate", "engine.bench*")
-    assert outside(importers("transformers"), *known) == set()
+    """load.py loads models and model.py runs them, hook.py is their attention function, which
+    adapters.py brings to the families that have no place for it, tokenizer.py the tokenizer, and
+    sink_cache.py is a cache as its models take it; evaluation takes a loaded model, and benchmarks
+    run the stock one."""
+    known = ("model.load", "model.model", "attention.hook", "attention.adapters", "evaluate")
+    known += ("text.tokenizer", "cache.sink_cache", "bench*")
+    assert outside(importers("transformers"), *(f"engine.{name}" for name in known)) == set()
 
 
 def test_what_decides_is_integers_without_torch() -> None:
-    for name in ("window", "session", "scheduler", "rows", "stats", "config", "errors", "prompts"):
-        tensors = {module.partition(".")[0] for module in loaded_with(f"engine.{name}")}
+    deciding = [name for name in MODULES if name.startswith("engine.schedule")]
+    assert len(deciding) > 5
+    for name in (
+        *deciding,
+        "engine.stats",
+        "engine.config",
+        "engine.errors",
+        "engine.text.prompts",
+    ):
+        tensors = {module.partition(".")[0] for module in loaded_with(name)}
         assert not tensors & {"torch", "numpy", "transformers", "safetensors"}, name
 
 
 # The worker uses the engine by its face, and each library in its place.
 
-ENGINE_FACES = ("engine", "engine.prompts", "engine.bench", "engine.evals.*")
+ENGINE_FACES = ("engine", "engine.text.prompts", "engine.bench", "engine.evals.*")
 
 
 def test_the_worker_uses_the_engine_by_its_face_only() -> None:
@@ -129,16 +239,43 @@ def test_the_worker_uses_the_engine_by_its_face_only() -> None:
             assert outside(used, *ENGINE_FACES) == set(), name
 
 
+@pytest.mark.parametrize("package", ["torch", "transformers", "llguidance", "tokenizers", "numpy"])
+def test_the_worker_leaves_tensors_and_models_to_the_engine(package: str) -> None:
+    assert {name for name in importers(package) if name.startswith("worker")} == set()
+
+
 def test_pure_files_of_the_worker_load_no_library() -> None:
     heavy = {"redis", "celery", "kombu", "prometheus_client", "torch", "engine", "transformers"}
-    for name in ("keys", "entries", "lines", "cadence", "feed", "views.agreement"):
-        loaded = {module.partition(".")[0] for module in loaded_with(f"worker.{name}")}
+    pure = [name for name in MODULES if name.startswith("worker.intake")]
+    for name in (*pure, "worker.keyspace.keys", "worker.views.agreement"):
+        loaded = {module.partition(".")[0] for module in loaded_with(name)}
         assert not loaded & heavy, name
 
 
-def test_celery_is_known_in_four_files_and_started_in_a_fifth() -> None:
-    known = ("worker.app", "worker.tasks", "worker.bootstep", "worker.consumer")
-    assert outside(importers("celery"), *known, "worker.commands.worker") == set()
+def test_redis_is_asked_in_its_room_alone() -> None:
+    """Others hold a client and hand it on; the demo looks from outside, as any program would."""
+    commands = set(dir(Redis)) & {
+        *("get", "set", "delete", "exists", "expire", "eval", "evalsha", "register_script", "scan"),
+        *(f"h{verb}" for verb in ("get", "set", "getall", "mget", "del", "incrby")),
+        *(f"x{verb}" for verb in ("add", "read", "range", "revrange", "len", "del", "trim")),
+        *("xinfo_stream", "xinfo_groups", "scan_iter", "xgroup_create", "xgroup_setid"),
+    }
+    asked = {
+        name
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in commands
+        and "redis" in ast.unparse(node.func.value).lower()
+    }
+    assert any(name.startswith("worker.keyspace") for name in asked)
+    assert outside(asked, "worker.keyspace.*", "worker.demo.*") == set()
+
+
+def test_celery_is_known_where_its_process_is() -> None:
+    known = ("worker.app", "worker.process.*", "worker.commands.worker")
+    assert outside(importers("celery"), *known) == set()
 
 
 def test_kombu_is_known_only_for_its_errors() -> None:
@@ -146,8 +283,8 @@ def test_kombu_is_known_only_for_its_errors() -> None:
     assert {module for _, module in used} <= {"kombu.exceptions"}
 
 
-def test_metrics_are_made_in_one_place_and_served_in_another() -> None:
-    allowed = ("worker.metrics", "worker.cuda_memory", "worker.health", "worker.bootstep")
+def test_metrics_are_made_in_one_room_and_served_in_another() -> None:
+    allowed = ("worker.watch.*", "worker.process.bootstep")
     assert outside(importers("prometheus_client"), *allowed) == set()
 
 
@@ -173,14 +310,6 @@ def test_commands_are_loaded_by_the_command_line_alone() -> None:
 )
 def test_nothing_reads_or_writes_pickles(package: str) -> None:
     assert importers(package) == set()
-
-
-def test_no_two_modules_import_each_other() -> None:
-    graph = {
-        name: imports(path, in_functions=False) & MODULES.keys() - {name}
-        for name, path in MODULES.items()
-    }
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_tests_are_not_imported() -> None:

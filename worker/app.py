@@ -6,57 +6,20 @@ the truth is in Redis, and the reconciler repeats whatever got lost on the way.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sys
-from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from celery import Celery
-from pydantic import ValidationError
-
-from worker import tasks
-from worker.bootstep import EngineStep
-from worker.config import Settings, load_settings, misspelt, settings_error_line
-from worker.engine_thread import Runnable
-from worker.menu import COMMANDS
-from worker.reconciler import ROUND_KEY
-from worker.rules import ENV_PREFIX
-
-if TYPE_CHECKING:
-    from worker.metrics import Metrics
-    from worker.tasks import Control
-
-OpenPipeline = Callable[[Settings, "Metrics"], Runnable]
+from worker.process import tasks
+from worker.process.application import OpenPipeline, WeirCelery, name_for_patterns
+from worker.process.bootstep import EngineStep
+from worker.process.engine_thread import Runnable
+from worker.settings.config import Settings
+from worker.settings.rules import ENV_PREFIX
+from worker.watch.metrics import Metrics
 
 KEY_PREFIX = "weir:celery:"
 """Before each of the broker's own keys, so that other applications can use the same database."""
-
-
-class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
-    """Celery, with what its tasks and bootsteps reach."""
-
-    open_pipeline: OpenPipeline
-    control_of_worker: Control
-    """Set while a worker runs in this process, and only then."""
-
-    @cached_property
-    def settings(self) -> Settings:
-        """Read at first use: importing this module reads no environment."""
-        for line in misspelt(os.environ, COMMANDS, "worker", ()).values():
-            sys.stderr.write(f"weir: {line}\n")
-        try:
-            return load_settings()
-        except ValidationError as error:
-            raise SystemExit(f"weir: {settings_error_line(error)}") from None
-
-    @property
-    def round_key(self) -> str:
-        """Held by the worker that looks for streams without an owner, for all that look alike."""
-        return name_for_patterns(ROUND_KEY, self.settings)
 
 
 def open_pipeline(settings: Settings, metrics: Metrics) -> Runnable:
@@ -99,15 +62,6 @@ def make_app(open_pipeline: OpenPipeline = open_pipeline) -> WeirCelery:
     return app
 
 
-def name_for_patterns(name: str, settings: Settings) -> str:
-    """`name`, with a mark for patterns of one's own: workers that look for other keys share a
-    server, and neither take each other's messages nor keep each other from looking."""
-    if settings.pattern == Settings.model_fields["pattern"].default:
-        return name
-    patterns = ",".join(sorted(settings.patterns))
-    return f"{name}.{hashlib.blake2b(patterns.encode(), digest_size=4).hexdigest()}"
-
-
 def celery_config(settings: Settings) -> dict[str, Any]:
     """Where Celery must differ from its defaults."""
     return {
@@ -115,7 +69,7 @@ def celery_config(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         # A server that is full, read-only or failing over says so with an error: wait for it, too.
         "broker_channel_error_retry": True,
-        "worker_consumer": "worker.consumer:PatientConsumer",
+        "worker_consumer": "worker.process.consumer:PatientConsumer",
         "broker_transport_options": {"global_keyprefix": KEY_PREFIX},
         "task_default_queue": name_for_patterns("weir", settings),
         "task_ignore_result": True,

@@ -16,10 +16,10 @@ from types import ModuleType
 
 from redis.exceptions import RedisError
 
-from worker.config import misspelt
-from worker.connection import no_server_line
-from worker.menu import COMMANDS
-from worker.options import (
+from worker.keyspace.connection import no_server_line
+from worker.settings.config import misspelt
+from worker.settings.menu import COMMANDS
+from worker.settings.options import (
     OneLineParser,
     UsageError,
     menu_parser,

@@ -17,14 +17,14 @@ from functools import partial
 from redis import Redis
 
 from engine import Engine, StepReport
-from worker.config import Settings
-from worker.connection import connect, connect_blocking
-from worker.kit import Kit, engine_config
-from worker.lag import Lag
-from worker.metrics import Metrics
-from worker.ownership import Ownership
-from worker.source import Source
-from worker.stream import LiveStream
+from worker.keyspace.connection import connect, connect_blocking
+from worker.keyspace.source import Source
+from worker.owner.lag import Lag
+from worker.owner.ownership import Ownership
+from worker.settings.config import Settings
+from worker.stream.kit import Kit, engine_config
+from worker.stream.live_stream import LiveStream
+from worker.watch.metrics import Metrics
 
 MAX_CLOSING_STEPS = 64
 SAVING_SECONDS = 25.0  # what is not saved by then is rebuilt from its transcript
@@ -119,7 +119,7 @@ class Pipeline:
         if not streams:
             return
         is_idle = self._is_idle
-        asked = self._streams if is_idle else self.owned.attention.to_read(self._kit.clock())
+        asked = self._streams if is_idle else self.owned.rounds.to_read(self._kit.clock())
         arrivals = self._source.read(
             {s.name: s.inbox.read_id for s in asked if s.wants_entries},
             {s.name: s.inbox.request_read_id for s in asked},
@@ -131,15 +131,15 @@ class Pipeline:
         )
         for name, entries in arrivals.entries.items():
             streams[name].inbox.arrive(entries, num_missed=missed.get(name, 0))
-            self.owned.attention.wake(name)
+            self.owned.rounds.wake(name)
         for name, requests in arrivals.requests.items():
             streams[name].inbox.arrive_requests(requests)
-            self.owned.attention.wake(name)
+            self.owned.rounds.wake(name)
 
     @property
     def _is_idle(self) -> bool:
         has_work = self._engine.has_work or not self._orders.empty()
-        return not has_work and self.owned.attention.all_are_silent
+        return not has_work and self.owned.rounds.all_are_silent
 
     def _report(self, report: StepReport) -> None:
         metrics = self._kit.metrics

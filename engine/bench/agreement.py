@@ -11,7 +11,7 @@ from torch import Tensor
 
 from engine.bench.effort import CHUNK
 from engine.bench.subject import Subject
-from engine.stream import LoneStream
+from engine.model.lone_stream import LoneStream
 
 # Fewer tokens than the window holds: there, stock attention gives the right answer.
 DENSE_TOKENS = 240

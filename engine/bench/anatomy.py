@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile, record_function
 from transformers import AttentionInterface
 
-from engine.adapters import set_attention
+from engine.attention.adapters import set_attention
+from engine.attention.hook import IMPLEMENTATION, attention
 from engine.bench.subject import Subject, feed
 from engine.bench.turns import Advance
-from engine.hook import IMPLEMENTATION, attention
 
 PROFILED = "weir profiled"
 STEP, MODEL, ATTENTION = "weir: step", "weir: model", "weir: attention"

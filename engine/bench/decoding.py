@@ -13,8 +13,8 @@ from engine.bench.effort import Effort
 from engine.bench.subject import Subject
 from engine.bench.turns import Advance, Party, Spread, Work, take_turns
 from engine.engine import Engine
-from engine.generation import GenerateRequest
-from engine.session import Session
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.session import Session
 
 TOGETHER = 16
 STOCK_ALONE = "stock generate, 1 stream"

@@ -12,7 +12,7 @@ import torch
 from engine.bench.effort import CHUNK, Effort
 from engine.bench.subject import Subject, feed
 from engine.bench.turns import Advance, Party, Spread, Work, take_turns
-from engine.session import Session
+from engine.schedule.session import Session
 
 OURS = f"weir, chunks of {CHUNK}"
 OURS_SINGLE = "weir, token by token"

@@ -12,7 +12,7 @@ from engine.bench.effort import CHUNK, OLD_TOKENS, YOUNG_TOKENS, Effort
 from engine.bench.machine import resident_bytes
 from engine.bench.subject import Subject, feed
 from engine.bench.turns import Advance, Spread, Work, take_turns
-from engine.session import Session
+from engine.schedule.session import Session
 
 YOUNG = "young"
 OLD = "old"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engine.bench.keeping import Keeping
     from engine.bench.level import Level
     from engine.bench.machine import Machine
-    from engine.bench.run import Result
+    from engine.bench.result import Result
 
 WIDTH_OF_FILES = 110
 

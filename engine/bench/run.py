@@ -6,39 +6,27 @@ import gc
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
 import transformers
 
-from engine.bench.agreement import Agreement, measure_agreement
+from engine.bench.agreement import measure_agreement
 from engine.bench.aims import AIMED_DTYPE, Aim, aims_of
-from engine.bench.decoding import Decoding, measure_decoding
+from engine.bench.decoding import measure_decoding
 from engine.bench.effort import WINDOW_FACTS, Effort
-from engine.bench.feeding import OURS, Feeding, measure_feeding
-from engine.bench.keeping import Keeping, measure_keeping
-from engine.bench.level import Level, choose_age, measure_level, num_level_tokens
+from engine.bench.feeding import OURS, measure_feeding
+from engine.bench.keeping import measure_keeping
+from engine.bench.level import choose_age, measure_level, num_level_tokens
 from engine.bench.machine import this_machine
 from engine.bench.progress import stage
 from engine.bench.report import Report
+from engine.bench.result import Result
 from engine.bench.subject import Subject, open_subject
 from engine.bench.summary import print_summary
 
 # Beside the streams that decode together: the session they are forks of, and one to spare.
 SPARE_ROWS = 2
-
-
-@dataclass(frozen=True)
-class Result:
-    """Everything that was measured of one subject."""
-
-    num_parameters: int
-    agreement: Agreement
-    feeding: Feeding
-    level: Level
-    decoding: Decoding
-    keeping: Keeping
 
 
 def run(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from engine.adapters import set_attention
+from engine.attention.adapters import set_attention
 from engine.bench.turns import Work
 
 

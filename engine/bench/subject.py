@@ -17,8 +17,9 @@ from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
 from engine.bench.stock import StockModel
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.model import BUNDLED, StreamingModel, load_weights
-from engine.session import Session
+from engine.model.load import BUNDLED, load_weights
+from engine.model.model import StreamingModel
+from engine.schedule.session import Session
 
 SEED = 20_230_929
 

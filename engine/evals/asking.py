@@ -10,11 +10,11 @@ from typing import NamedTuple
 from torch import Tensor
 
 from engine.evals.lines import PREAMBLE, Record
-from engine.model import StreamingModel
-from engine.scheduler import Segment
-from engine.stream import LoneStream
-from engine.text import Tokenizer
-from engine.window import Window
+from engine.model.lone_stream import LoneStream
+from engine.model.model import StreamingModel
+from engine.schedule.scheduler import Segment
+from engine.schedule.window import Window
+from engine.text.tokenizer import Tokenizer
 
 
 class Question(NamedTuple):

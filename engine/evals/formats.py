@@ -19,9 +19,9 @@ from engine.engine import Engine
 from engine.errors import ConfigError, ModelRefused
 from engine.evals.reading import Mean, losses_of
 from engine.evals.texts import CHUNK, Texts
-from engine.generation import GenerateRequest
-from engine.session import Session
-from engine.stream import LoneStream
+from engine.model.lone_stream import LoneStream
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.session import Session
 
 # float16 is no row: CPUs that compute in it at all are ten times slower than in float32.
 FORMATS: Mapping[str, Mapping[str, str]] = {

@@ -17,9 +17,10 @@ from engine.evals.policies import POLICIES
 from engine.evals.reading import Bucket, Limits, Reading, bytes_in_memory, read
 from engine.evals.report import print_comparison
 from engine.evals.texts import Texts
-from engine.model import StreamingModel, load, source_of
-from engine.text import Tokenizer
-from engine.window import Window
+from engine.model.load import load, source_of
+from engine.model.model import StreamingModel
+from engine.schedule.window import Window
+from engine.text.tokenizer import Tokenizer
 
 Log = Callable[[str, Bucket], None]
 

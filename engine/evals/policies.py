@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from engine.model import StreamingModel
-from engine.stream import LoneStream
-from engine.window import Window
+from engine.model.lone_stream import LoneStream
+from engine.model.model import StreamingModel
+from engine.schedule.window import Window
 
 
 class Policy(Protocol):

@@ -17,9 +17,10 @@ from engine.config import EngineConfig
 from engine.errors import ConfigError
 from engine.evals.asking import AskedStream, Question, Reader, Verdict
 from engine.evals.lines import Record
-from engine.model import StreamingModel, load, source_of
-from engine.text import Tokenizer
-from engine.window import Window
+from engine.model.load import load, source_of
+from engine.model.model import StreamingModel
+from engine.schedule.window import Window
+from engine.text.tokenizer import Tokenizer
 
 # A longer text says no more about what a model can do, and takes long.
 MAX_DENSE_TOKENS = 4096

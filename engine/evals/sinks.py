@@ -17,10 +17,11 @@ from engine.config import EngineConfig
 from engine.errors import ConfigError
 from engine.evals.reading import Mean, losses_of
 from engine.evals.texts import Texts
-from engine.model import StreamingModel, load, source_of
-from engine.stream import LoneStream
-from engine.text import Tokenizer
-from engine.window import Window
+from engine.model.load import load, source_of
+from engine.model.lone_stream import LoneStream
+from engine.model.model import StreamingModel
+from engine.schedule.window import Window
+from engine.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import ConfigError
-from engine.text import Tokenizer
+from engine.text.tokenizer import Tokenizer
 
 CHUNK = 256
 # Long enough that cutting costs no speed, short enough that memory stays level.

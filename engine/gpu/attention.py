@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from engine.formats import Kept
+from engine.attention.hook import LayerCall
 from engine.gpu import kernels
 from engine.gpu.layout import Layout
-from engine.hook import LayerCall
-from engine.kv_store import KVStore
-from engine.rotary import Rotary
+from engine.memory.formats import Kept
+from engine.memory.kv_store import KVStore
+from engine.memory.rotary import Rotary
 
 # Of a block of queries, in the memory of a processor; products of float32 take more beside them.
 BLOCK_BYTES = 32 * 1024

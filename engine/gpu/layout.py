@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from engine.scheduler import Segment
-from engine.window import Window
+from engine.schedule.scheduler import Segment
+from engine.schedule.window import Window
 
 NOWHERE = -1  # the row of a token that nobody after the step sees, and of what only fills up
 

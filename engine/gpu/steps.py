@@ -9,15 +9,15 @@ from weakref import WeakKeyDictionary, proxy
 import torch
 from torch import Tensor
 
+from engine.attention.hook import Attend
+from engine.attention.plan import wanted_logits
 from engine.gpu import Gpu
 from engine.gpu.attention import GpuAttention, rows_of_queries
 from engine.gpu.layout import Layout, lay_out_for_kernels
 from engine.gpu.recordings import Record, Recordings
-from engine.hook import Attend
-from engine.kv_store import KVStore
-from engine.plan import wanted_logits
-from engine.rotary import Rotary
-from engine.scheduler import Segment
+from engine.memory.kv_store import KVStore
+from engine.memory.rotary import Rotary
+from engine.schedule.scheduler import Segment
 
 # The model's forward pass: input_ids (1, N), position_ids (1, N), the tokens whose logits are
 # wanted, and who attends -> (wanted, vocab).

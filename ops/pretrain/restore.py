@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.prompts import RESTORE
+from engine.text.prompts import RESTORE
 from ops.pretrain.corpus import Document
 
 MARKS = ".,?!;:"

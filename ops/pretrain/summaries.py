@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.prompts import SUMMARISE, SUMMARISE_ON
+from engine.text.prompts import SUMMARISE, SUMMARISE_ON
 from ops.pretrain.corpus import Line, Pair
 
 MAX_SENTENCES = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.model import BUNDLED
+from engine.model.load import BUNDLED
 
 
 @pytest.fixture(scope="module")

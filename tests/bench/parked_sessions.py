@@ -19,9 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine import Engine, EngineConfig, GenerateRequest, Session, StepReport
-from engine.model import load, source_of
+from engine.model.load import load, source_of
 from engine.stats import MOVES, Moves
-from engine.text import Tokenizer
+from engine.text.tokenizer import Tokenizer
 
 NUM_RECENT = 60
 NUM_ANSWER = 6

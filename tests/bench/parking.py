@@ -27,14 +27,14 @@ from redis import Redis
 from engine import Engine
 from engine.stats import MOVES, Moves
 from tests.worker.workbench import sentence
-from worker.config import Settings
-from worker.connection import connect, connect_blocking
-from worker.embedded import EmbeddedServer
-from worker.keys import stream_keys
-from worker.kit import Kit, engine_config
-from worker.metrics import Metrics
+from worker.keyspace.connection import connect, connect_blocking
+from worker.keyspace.embedded import EmbeddedServer
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.source import Source
 from worker.pipeline import Pipeline
-from worker.source import Source
+from worker.settings.config import Settings
+from worker.stream.kit import Kit, engine_config
+from worker.watch.metrics import Metrics
 
 SECONDS_OF_TALK = 10.0
 SECONDS_OF_REST = 5.0

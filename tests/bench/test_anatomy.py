@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.attention.hook import IMPLEMENTATION
 from engine.bench.anatomy import (
     ATTENTION,
     ENGINE_OPERATIONS,
@@ -26,7 +27,6 @@ from engine.bench.anatomy import (
 )
 from engine.bench.dissect import dissect
 from engine.bench.subject import Subject, open_subject
-from engine.hook import IMPLEMENTATION
 
 
 @dataclass

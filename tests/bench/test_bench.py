@@ -22,7 +22,7 @@ from engine.bench.level import Age, choose_age, measure_level, num_level_tokens
 from engine.bench.run import run
 from engine.bench.subject import Subject, feed, open_subject
 from engine.bench.turns import Spread, Work, take_turns
-from engine.packing import PackedLinear
+from engine.weights.packing import PackedLinear
 
 SHORT = Effort(
     rounds=1,

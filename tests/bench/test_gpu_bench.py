@@ -38,8 +38,8 @@ from engine.bench.gpu.subject import Subject, open_subject
 from engine.bench.machine import this_machine
 from engine.bench.turns import Spread
 from engine.engine import Engine
-from engine.kv_store import KVStore
-from engine.model import StreamingModel, own_attention
+from engine.memory.kv_store import KVStore
+from engine.model.model import StreamingModel, own_attention
 from engine.stats import StepReport
 
 CPU = torch.device("cpu")

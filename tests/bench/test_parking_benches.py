@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench import parked_sessions, parking
-from worker.config import Settings
+from worker.settings.config import Settings
 
 
 def test_sessions_on_few_rows_answer_as_those_with_a_row_each(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from local_model import build
+
+from tests.engine.local_model import build
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from families import SIZES, tiny_of
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, PreTrainedTokenizerFast
+
+from tests.engine.families import SIZES, tiny_of
 
 SPECIAL_TOKENS = ["<pad>", "<s>", "<|end|>", "<|user|>", "<|assistant|>"]
 CHAT_TEMPLATE = (

@@ -8,19 +8,19 @@ from functools import cache
 from typing import Any
 
 import torch
-from families import VOCAB_SIZE, tiny
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from engine.adapters import set_attention
+from engine.attention.adapters import set_attention
+from engine.attention.hook import IMPLEMENTATION
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.formats import format_of
-from engine.hook import IMPLEMENTATION
-from engine.model import StreamingModel
-from engine.scheduler import Scheduler, in_batching_order
-from engine.session import Session
-from engine.window import Window
+from engine.memory.formats import format_of
+from engine.model.model import StreamingModel
+from engine.schedule.scheduler import Scheduler, in_batching_order
+from engine.schedule.session import Session
+from engine.schedule.window import Window
+from tests.engine.families import VOCAB_SIZE, tiny
 
 # Rows as they are computed, and every format that rounds them.
 KV_DTYPES = (None, "bfloat16", "float16", "int8")

@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 
 import torch
-from families import SIZES, tiny_of
-from streams import IMPLEMENTATION
 from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, pre_tokenizers, trainers
 from torch import Tensor
@@ -20,10 +18,13 @@ from transformers import (
 
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.kv_store import KVStore
-from engine.model import BUNDLED, StreamingModel
-from engine.scheduler import Segment
-from engine.text import Tokenizer
+from engine.memory.kv_store import KVStore
+from engine.model.load import BUNDLED
+from engine.model.model import StreamingModel
+from engine.schedule.scheduler import Segment
+from engine.text.tokenizer import Tokenizer
+from tests.engine.families import SIZES, tiny_of
+from tests.engine.streams import IMPLEMENTATION
 
 CHATML = (
     "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are a helpful assistant."

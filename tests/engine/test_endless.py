@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from streams import KV_DTYPES, run, streaming, tiny_engine, tokens
 
 from engine.engine import Engine
 from engine.errors import ConfigError
-from engine.generation import GenerateRequest
-from engine.session import Session
-from engine.stream import LoneStream
-from engine.window import Window
+from engine.model.lone_stream import LoneStream
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.session import Session
+from engine.schedule.window import Window
+from tests.engine.streams import KV_DTYPES, run, streaming, tiny_engine, tokens
 
 
 def outputs(engine: Engine, session: Session) -> tuple[list[int], list[torch.Tensor]]:

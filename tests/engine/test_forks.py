@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from streams import KV_DTYPES, run, tiny_engine, tokens
 
 from engine.engine import Engine
 from engine.errors import EngineError, NoFreeRow
-from engine.generation import GenerateRequest
-from engine.session import Session
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.session import Session
+from tests.engine.streams import KV_DTYPES, run, tiny_engine, tokens
 
 
 def row_of(engine: Engine, session: Session) -> list[torch.Tensor]:

@@ -10,20 +10,20 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import torch
-from families import tiny
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from reference import reference_logits
-from streams import run, streaming, tiny_engine, tokens
 from torch import Tensor
 
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.errors import ConfigError, NoFreeRow
-from engine.generation import GenerateRequest
-from engine.scheduler import Segment
-from engine.session import Session
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.scheduler import Segment
+from engine.schedule.session import Session
+from tests.engine.families import tiny
+from tests.engine.reference import reference_logits
+from tests.engine.streams import run, streaming, tiny_engine, tokens
 
 FAMILIES = ["llama", "gemma2", "cohere", "gptj", "mpt"]
 

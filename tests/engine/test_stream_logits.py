@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from families import tiny
-from reference import reference_logits
-from streams import Stream, mixture_logits, streaming, tokens
 from transformers import AutoModelForCausalLM
 
 from engine.bench.stock import StockModel
 from engine.evaluate import stream_logits
+from tests.engine.families import tiny
+from tests.engine.reference import reference_logits
+from tests.engine.streams import Stream, mixture_logits, streaming, tokens
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64, 1000])

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import VOCAB_SIZE
-from streams import run, tiny_engine, tokens
 
 from engine.errors import ConfigError, EngineError
-from engine.generation import GenerateRequest
+from engine.schedule.generation import GenerateRequest
+from tests.engine.families import VOCAB_SIZE
+from tests.engine.streams import run, tiny_engine, tokens
 
 UNKNOWN = [VOCAB_SIZE, -1, 2**70]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from engine.evals.lines import Record
-from engine.text import Tokenizer
+from engine.text.tokenizer import Tokenizer
 from ops.pretrain.corpus import Corpus, Document, Line
 from ops.pretrain.export import export
 from ops.pretrain.learning import Budget

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from engine.prompts import RESTORE, SUMMARISE, SUMMARISE_ON
+from engine.text.prompts import RESTORE, SUMMARISE, SUMMARISE_ON
 
 BUNDLED = Path(__file__).parents[2] / "engine" / "bundled"
 TOKENIZER: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(BUNDLED)

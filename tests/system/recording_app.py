@@ -13,10 +13,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError
 
 from worker.app import make_app
-from worker.config import Settings
-from worker.connection import connect
-from worker.lease import Lease, Leases
-from worker.metrics import Metrics
+from worker.keyspace.connection import connect
+from worker.keyspace.lease import Lease, Leases
+from worker.settings.config import Settings
+from worker.watch.metrics import Metrics
 
 TOLD = "test:told"
 FAIL = "test:fail"

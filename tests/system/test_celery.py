@@ -19,9 +19,9 @@ from redis import Redis
 
 from tests.system.celery_worker import CeleryWorker, celery_worker, running, until
 from tests.system.recording_app import FAIL, TOLD, app
-from worker.config import Settings
-from worker.embedded import EmbeddedServer
-from worker.keys import stream_keys
+from worker.keyspace.embedded import EmbeddedServer
+from worker.keyspace.keys import stream_keys
+from worker.settings.config import Settings
 
 APP = "tests.system.recording_app"
 

@@ -18,11 +18,11 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from worker.bootstep import STOP_SECONDS
 from worker.cli import COMMANDS
 from worker.commands import publish
-from worker.config import ENV_PREFIX, Settings
-from worker.metrics import Metrics
+from worker.process.bootstep import STOP_SECONDS
+from worker.settings.config import ENV_PREFIX, Settings
+from worker.watch.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -33,7 +33,7 @@ DASHBOARD = ROOT / "ops/grafana/dashboards/weir.json"
 PROVISIONING = ROOT / "ops/grafana/provisioning"
 
 FROM_ELSEWHERE = {"up", "process_start_time_seconds"}
-"""Metrics that the files may name and worker/metrics.py does not: Prometheus makes them."""
+"""Metrics that the files may name and worker/watch/metrics.py does not: Prometheus makes them."""
 
 METRIC = re.compile(r"\b(?:weir|process)_[a-z_]+\b|\bup\b")
 

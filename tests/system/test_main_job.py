@@ -17,8 +17,8 @@ from tests.worker.workbench import (
     publish,
     sentence,
 )
-from worker.config import Settings
-from worker.keys import stream_keys
+from worker.keyspace.keys import stream_keys
+from worker.settings.config import Settings
 from worker.views.letters import letters
 
 APP = "worker.app"

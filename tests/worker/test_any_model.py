@@ -10,7 +10,7 @@ from redis import Redis
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from engine import ModelRefused
-from engine.model import BUNDLED
+from engine.model.load import BUNDLED
 from tests.worker.workbench import (
     KEYS,
     Workbench,
@@ -21,7 +21,7 @@ from tests.worker.workbench import (
     sentence,
     settings_for,
 )
-from worker.config import Settings
+from worker.settings.config import Settings
 from worker.views.instructions import INSTRUCT, instructions_for
 from worker.views.letters import letters
 

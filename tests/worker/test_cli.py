@@ -20,20 +20,20 @@ from rich.console import Console
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from engine import bench
-from engine.model import BUNDLED
-from worker.checkpoint import Checkpoint
+from engine.model.load import BUNDLED
 from worker.cli import COMMANDS, main
 from worker.commands.eval import MEASURES
 from worker.commands.streams import _table
-from worker.committer import Committer, Output
-from worker.config import Settings
-from worker.embedded import EmbeddedServer
-from worker.keys import stream_keys
-from worker.lease import Leases
-from worker.options import read_environment
-from worker.registry import figures
-from worker.requests import Request
-from worker.source import Source
+from worker.keyspace.checkpoint import Checkpoint
+from worker.keyspace.committer import Committer, Output
+from worker.keyspace.embedded import EmbeddedServer
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.lease import Leases
+from worker.keyspace.registry import figures
+from worker.keyspace.requests import Request
+from worker.keyspace.source import Source
+from worker.settings.config import Settings
+from worker.settings.options import read_environment
 
 KEYS = stream_keys("live:a")
 DEAD_SERVER = "redis://127.0.0.1:1/0"

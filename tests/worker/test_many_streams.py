@@ -12,7 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis import Redis
 
-from engine import snapshot
+from engine.parking import snapshot
 from tests.worker.workbench import (
     Workbench,
     assert_tiled,
@@ -22,9 +22,9 @@ from tests.worker.workbench import (
     sentence,
     settings_for,
 )
-from worker.checkpoint import Checkpoint
-from worker.config import Settings
-from worker.keys import stream_keys
+from worker.keyspace.checkpoint import Checkpoint
+from worker.keyspace.keys import stream_keys
+from worker.settings.config import Settings
 from worker.views.letters import letters
 
 NAMES = [f"live:{number}" for number in range(6)]
@@ -238,7 +238,7 @@ def test_streams_that_rest_are_looked_at_now_and_then_and_their_leases_kept(
     """Of a hundred; the clock of the leases is the server's own."""
     bench = at_rest(redis, crowded, num_streams=100)
     names = list(bench.streams)
-    attention = bench.pipeline.owned.attention
+    attention = bench.pipeline.owned.rounds
     assert len(attention.to_look_at(bench.now)) < 50
     before = {name: redis.pttl(stream_keys(name).lease) for name in names}
     bench.now += 3.4

@@ -21,13 +21,13 @@ from tests.worker.workbench import (
     sentence,
     settings_for,
 )
-from worker import registry
-from worker.checkpoint import Checkpoint
-from worker.config import Settings
-from worker.keys import stream_keys
-from worker.lease import Leases
+from worker.keyspace import registry
+from worker.keyspace.checkpoint import Checkpoint
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.lease import Leases
+from worker.keyspace.requests import request
 from worker.pipeline import waiting_seconds
-from worker.requests import request
+from worker.settings.config import Settings
 from worker.views.letters import letters
 
 

@@ -12,15 +12,16 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from engine import Engine, EngineConfig, Tokenizer
-from engine.model import StreamingModel, load, source_of
-from worker.config import Settings
-from worker.connection import connect, connect_blocking, is_passing
-from worker.keys import StreamKeys, stream_keys
-from worker.kit import Kit, engine_config
-from worker.metrics import Metrics
+from engine.model.load import load, source_of
+from engine.model.model import StreamingModel
+from worker.keyspace.connection import connect, connect_blocking, is_passing
+from worker.keyspace.keys import StreamKeys, stream_keys
+from worker.keyspace.source import Source
 from worker.pipeline import Pipeline
-from worker.source import Source
-from worker.stream import LiveStream
+from worker.settings.config import Settings
+from worker.stream.kit import Kit, engine_config
+from worker.stream.live_stream import LiveStream
+from worker.watch.metrics import Metrics
 
 STREAM = "live:standup"
 KEYS = stream_keys(STREAM)

@@ -9,18 +9,18 @@ import sys
 import time
 
 from worker.commands.asking import known_stream, say_if_unowned
-from worker.connection import connect, connect_blocking
-from worker.follow import Follower
-from worker.keys import stream_keys
-from worker.options import (
+from worker.keyspace.connection import connect, connect_blocking
+from worker.keyspace.follow import Follower
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.requests import request
+from worker.settings.options import (
     SERVER_SETTINGS,
     UsageError,
     add_settings,
     positive_number,
     settings_from,
 )
-from worker.requests import request
-from worker.rules import is_utf8
+from worker.settings.rules import is_utf8
 
 _BLOCK_SECONDS = 1.0
 

@@ -7,11 +7,13 @@ import sys
 
 from redis import Redis
 
-from worker.connection import connect
-from worker.keys import is_own_key, stream_keys
-from worker.options import SERVER_SETTINGS, UsageError, add_settings, settings_from
-from worker.requests import Kind, request
-from worker.rules import is_utf8
+from worker.keyspace.connection import connect
+from worker.keyspace.keys import is_own_key
+from worker.keyspace.lease import is_owned
+from worker.keyspace.registry import is_known
+from worker.keyspace.requests import Kind, request
+from worker.settings.options import SERVER_SETTINGS, UsageError, add_settings, settings_from
+from worker.settings.rules import is_utf8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +41,11 @@ def check_name(key: str) -> None:
 def known_stream(redis: Redis, key: str) -> None:
     """Raises UsageError if there is no such stream: the request would wait for ever."""
     check_name(key)
-    if not redis.exists(key, stream_keys(key).state):
+    if not is_known(redis, key):
         raise UsageError(f"there is no stream {key}; `weir streams` shows those that there are")
 
 
 def say_if_unowned(redis: Redis, key: str) -> None:
     """On standard error: what was asked for waits until a worker takes the stream."""
-    if not redis.exists(stream_keys(key).lease):
+    if not is_owned(redis, key):
         print("no worker has this stream now; it is done when one takes it", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from engine.bench import add_arguments, measure
-from worker.options import require_writable
+from worker.settings.options import require_writable
 
 __all__ = ["add_arguments", "run"]
 

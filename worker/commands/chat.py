@@ -21,11 +21,11 @@ import engine
 from engine import EngineError
 from worker.commands.interrupts import Interrupts
 from worker.commands.script import user_texts
-from worker.options import UsageError, add_settings, settings_from
-from worker.rules import THEIR_NAMES, is_utf8
+from worker.settings.options import UsageError, add_settings, settings_from
+from worker.settings.rules import THEIR_NAMES, is_utf8
 
 if TYPE_CHECKING:
-    from worker.config import Settings
+    from worker.settings.config import Settings
 
 NUMBERS = ("dtype", "kv_dtype", "weight_dtype", "compute_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")

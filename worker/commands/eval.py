@@ -8,7 +8,7 @@ from importlib import import_module
 
 from engine import EngineError
 from worker.cli import MISUSED, run_command
-from worker.options import OneLineParser, menu_parser
+from worker.settings.options import OneLineParser, menu_parser
 
 MEASURES = {
     "formats": "compare number formats: bytes, speed and perplexity of one model in each",

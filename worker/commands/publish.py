@@ -20,16 +20,16 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from worker.commands.asking import check_name
-from worker.connection import connect
-from worker.lines import BadLine, Pace, read_line
-from worker.options import (
+from worker.intake.lines import BadLine, Pace, read_line
+from worker.keyspace.connection import connect
+from worker.keyspace.publisher import Publisher
+from worker.settings.options import (
     SERVER_SETTINGS,
     UsageError,
     add_settings,
     positive_number,
     settings_from,
 )
-from worker.publisher import Publisher
 
 _RETRY_SECONDS = 1.0
 _LONGEST_SLEEP_SECONDS = 3600.0  # a `start` may be any number, a sleep may not

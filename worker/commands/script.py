@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
-from worker.options import UsageError
+from worker.settings.options import UsageError
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from worker.connection import connect
-from worker.options import SERVER_SETTINGS, add_settings, settings_from
-from worker.registry import StreamFigures, figures
+from worker.keyspace.connection import connect
+from worker.keyspace.registry import StreamFigures, figures
+from worker.settings.options import SERVER_SETTINGS, add_settings, settings_from
 
 _WATCH_SECONDS = 1.0
 _COLUMNS = ("stream", "status", "owner", "lag", "behind", "tokens", "window", "memory", "summary")

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from worker.commands.asking import check_name, known_stream
-from worker.connection import connect, connect_blocking
-from worker.follow import Follower
-from worker.keys import StreamKeys, stream_keys
-from worker.options import SERVER_SETTINGS, add_settings, settings_from
+from worker.keyspace.connection import connect, connect_blocking
+from worker.keyspace.follow import Follower
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.registry import has_closed
+from worker.settings.options import SERVER_SETTINGS, add_settings, settings_from
 
 _BLOCK_SECONDS = 1.0
 
@@ -29,12 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     check_name(arguments.key)
     settings = settings_from(arguments)
-    keys = stream_keys(arguments.key)
     with connect(settings) as redis:
         if arguments.from_start:
             known_stream(redis, arguments.key)
     with connect_blocking(settings, _BLOCK_SECONDS) as redis:
-        tail = _Tail(redis, keys, from_start=arguments.from_start)
+        tail = _Tail(redis, arguments.key, from_start=arguments.from_start)
         while tail.show_next():
             pass
     return 0
@@ -43,9 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 class _Tail:
     """Transcript, summaries and answers of one stream, shown once each."""
 
-    def __init__(self, redis: Redis, keys: StreamKeys, *, from_start: bool) -> None:
+    def __init__(self, redis: Redis, stream: str, *, from_start: bool) -> None:
+        keys = stream_keys(stream)
         outputs = (keys.transcript, keys.summary, keys.answers)
         self._redis = redis
+        self._stream = stream
         self._keys = keys
         self._follower = Follower(redis, outputs, from_start=from_start)
         self._has_shown = from_start
@@ -57,7 +59,7 @@ class _Tail:
         A stream's last outputs and its status are committed together, so whoever has seen the
         status first misses nothing by one more look.
         """
-        is_closed = self._redis.hget(self._keys.state, "status") == b"closed"
+        is_closed = has_closed(self._redis, self._stream)
         came = self._follower.read(block_seconds=0 if is_closed else _BLOCK_SECONDS)
         for key, fields in came:
             self._show(key, fields)

@@ -14,9 +14,9 @@ from celery.bin.celery import celery
 from celery.exceptions import SecurityWarning
 
 from worker.cli import MISUSED
-from worker.config import Settings
-from worker.options import UsageError, add_settings, given_settings, settings_from
-from worker.rules import ENV_PREFIX
+from worker.settings.config import Settings
+from worker.settings.options import UsageError, add_settings, given_settings, settings_from
+from worker.settings.rules import ENV_PREFIX
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

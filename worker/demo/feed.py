@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from worker.demo.talk import Utterance
-from worker.publisher import Publisher
+from worker.keyspace.publisher import Publisher
 
 MAX_AT_ONCE = 16
 """Utterances in one call of `publish_due`: at full speed too, the screen must not stand still."""

@@ -30,9 +30,9 @@ from worker.demo.state import DemoState
 from worker.demo.talk import BadTalk, Utterance, read_talk
 from worker.demo.views import LiveView, MakeView, PlainView
 from worker.demo.watch import Watch
-from worker.embedded import EmbeddedServer, EmbeddedServerError
-from worker.keys import stream_keys
-from worker.publisher import Publisher
+from worker.keyspace.embedded import EmbeddedServer, EmbeddedServerError
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.publisher import Publisher
 
 STREAM = "live:demo"
 EXIT_FAILED = 1

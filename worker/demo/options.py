@@ -6,7 +6,7 @@ import argparse
 import math
 from dataclasses import dataclass
 
-from worker.options import add_settings
+from worker.settings.options import add_settings
 
 DEFAULT_SPEED = 12.0
 """The half-hour talk takes two minutes and a half."""

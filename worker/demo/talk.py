@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from worker.entries import Entry, EntryLimits, Rejected, parse_entry
-from worker.lines import BadLine, read_line
+from worker.intake.entries import Entry, EntryLimits, Rejected, parse_entry
+from worker.intake.lines import BadLine, read_line
 
 WORDS_PER_SECOND = 2.5
 """How fast somebody speaks whose lines have no times."""

@@ -11,7 +11,7 @@ from redis import Redis
 from worker.demo.outputs import Fields, Line, Memory, Summary
 from worker.demo.state import DemoState, Published, StreamState
 from worker.demo.talk import Utterance
-from worker.keys import stream_keys
+from worker.keyspace.keys import stream_keys
 
 READ_COUNT = 500
 

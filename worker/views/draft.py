@@ -14,7 +14,7 @@ def answer(engine: Engine, max_tokens: int) -> GenerateRequest:
     return GenerateRequest(
         max_tokens=max_tokens,
         stop=tokenizer.eos_ids,
-        constraint=NoRepetition(tokenizer.vocab_size, tokenizer.eos_ids),
+        constraint=NoRepetition(tokenizer.eos_ids),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine import prompts
+from engine.text import prompts
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,15 @@
-"""The constraint under which the model restores case and punctuation.
+"""The grammar under which the model restores case and punctuation.
 
 Invariant: whatever the model prefers, the decoded text is the raw words in their order, each in one
 of its written cases, each followed by at most one mark. No letter can be lost, added or replaced,
 because no token that would do so is ever allowed.
 
-Pure but for the grammar engine (llguidance): no Redis, no Celery, no model.
+Pure: no Redis, no Celery, no model.
 """
 
 from __future__ import annotations
 
 import re
-
-import numpy as np
-import torch
-from llguidance import LLMatcher, LLTokenizer
 
 MARKS = ".,?!;:"
 MAX_SHOUTED = 4
@@ -50,38 +46,6 @@ def written_forms(word: str) -> list[str]:
 def grammar(raw: str) -> str:
     """A regular expression of every way to write `raw` with capitals and marks."""
     return " ".join(_one_of(written_forms(word)) + f"[{MARKS}]?" for word in raw.split())
-
-
-class LetterConstraint:
-    """One decode's grammar; satisfies `engine.Constraint`.
-
-    Raises ConstraintError only when it is made. Should the grammar engine fail later, the decode
-    ends: an exception inside a step would be everybody's, a text that ends early fails its check.
-    """
-
-    def __init__(self, tokenizer: LLTokenizer, raw: str, vocab_size: int):
-        self._matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_regex(grammar(raw)))
-        self._vocab_size = vocab_size
-        if self._matcher.is_error():
-            raise ConstraintError(f"the grammar engine stopped: {self._matcher.get_error()}")
-
-    def allowed(self) -> torch.Tensor:  # bool (vocab,)
-        packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        if self._matcher.is_error():
-            return torch.ones(self._vocab_size, dtype=torch.bool)  # complete with the next token
-        bits = np.unpackbits(packed, bitorder="little", count=self._vocab_size)
-        return torch.from_numpy(bits).bool()
-
-    def accept(self, token_id: int) -> None:
-        self._matcher.consume_token(token_id)
-
-    @property
-    def is_complete(self) -> bool:
-        return bool(self._matcher.is_stopped() or self._matcher.is_error())
-
-
-class ConstraintError(Exception):
-    """The grammar could not be built; the text is published as it came."""
 
 
 def pieces(raw: str, *, max_words: int, max_bytes: int) -> list[str] | None:

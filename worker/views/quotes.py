@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
+from engine import Only
 
 MAX_OFFERED = 6
 MAX_OLD = 1
@@ -73,28 +73,23 @@ class Quote:
 class QuoteConstraint:
     """Satisfies `engine.Constraint`. Every quote ends in a line end, so none begins another."""
 
-    def __init__(
-        self, quotes: Sequence[Quote], *, vocab_size: int, stop: frozenset[int], max_tokens: int
-    ):
+    def __init__(self, quotes: Sequence[Quote], *, stop: frozenset[int], max_tokens: int):
         """Old quotes come first. Those that do not fit into `max_tokens` are not offered, and at
         least one new one that does is needed: ValueError."""
         self._left = [quote for quote in quotes if len(quote.tokens) <= max_tokens]
         if not any(not quote.is_old for quote in self._left):
             raise ValueError(f"no new quote fits into {max_tokens} tokens")
-        self._vocab_size = vocab_size
         self._stop = stop
         self._budget = max_tokens
         self._wanted = min(MIN_NEW, sum(not quote.is_old for quote in self._left))
         self._chosen: list[Quote] = []
         self._written: list[int] = []  # of the quote that is being written
 
-    def allowed(self) -> torch.Tensor:  # bool (vocab,)
+    def allowed(self) -> Only:
         place = len(self._written)
-        allowed = torch.zeros(self._vocab_size, dtype=torch.bool)
-        allowed[[quote.tokens[place] for quote in self._possible()]] = True
-        if place == 0 and self._num_new >= self._wanted:
-            allowed[list(self._stop)] = True
-        return allowed
+        ids = {quote.tokens[place] for quote in self._possible()}
+        may_end = place == 0 and self._num_new >= self._wanted
+        return Only(ids | self._stop if may_end else ids)
 
     def accept(self, token_id: int) -> None:
         if not self._written and token_id in self._stop:

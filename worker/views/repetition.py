@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-import torch
+from engine import AllBut
 
 NUM_TOKENS = 4
 
@@ -16,16 +16,13 @@ NUM_TOKENS = 4
 class NoRepetition:
     """Satisfies `engine.Constraint`; the end tokens are always allowed."""
 
-    def __init__(self, vocab_size: int, stop: frozenset[int]):
-        self._vocab_size = vocab_size
+    def __init__(self, stop: frozenset[int]):
         self._stop = stop
         self._tail: tuple[int, ...] = ()
         self._next_after: defaultdict[tuple[int, ...], set[int]] = defaultdict(set)
 
-    def allowed(self) -> torch.Tensor:  # bool (vocab,)
-        allowed = torch.ones(self._vocab_size, dtype=torch.bool)
-        allowed[list(self._next_after[self._tail] - self._stop)] = False
-        return allowed
+    def allowed(self) -> AllBut:
+        return AllBut(self._next_after[self._tail] - self._stop)
 
     def accept(self, token_id: int) -> None:
         if len(self._tail) == NUM_TOKENS - 1:

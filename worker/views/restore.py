@@ -11,13 +11,10 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
-import llguidance.hf
-from llguidance import LLTokenizer
-
-from engine import GenerateRequest
+from engine import GenerateRequest, GrammarError, Grammars
 from worker.views.draft import Draft, Drafts
 from worker.views.instructions import Instructions
-from worker.views.letters import ConstraintError, LetterConstraint, is_raw, letters, pieces
+from worker.views.letters import grammar, is_raw, letters, pieces
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +44,7 @@ class Restorer:
         self.took = took
         self._instructions = instructions
         self._languages = languages
-        self._grammar_tokenizer: LLTokenizer = llguidance.hf.from_tokenizer(self._tokenizer.hf)
+        self._grammars = Grammars(self._tokenizer)
 
     def wants(self, text: str, lang: str | None) -> bool:
         """Whether `text` is raw, in a language that the model knows, and small enough."""
@@ -66,7 +63,7 @@ class Restorer:
         return Restoration(self, deque(self._pieces(raw) or [raw]), context)
 
     def draft(self, piece: str, context: str) -> Draft:
-        """Raises engine.NoFreeRow, ConstraintError."""
+        """Raises engine.NoFreeRow, engine.GrammarError."""
         self._drafts.require_place()
         tokenizer = self._tokenizer
         content = self._instructions.restore.format(raw=piece)
@@ -75,7 +72,7 @@ class Restorer:
         request = GenerateRequest(
             max_tokens=2 * len(piece.encode()) + 8,  # a token is a byte at least, a mark one more
             stop=tokenizer.eos_ids,
-            constraint=LetterConstraint(self._grammar_tokenizer, piece, tokenizer.vocab_size),
+            constraint=self._grammars.regex(grammar(piece)),
         )
         prompt = tokenizer.encode(content) + list(tokenizer.chat_parts().suffix)
         return self._drafts.on_blank(prompt, request)
@@ -121,7 +118,7 @@ class Restoration:
             self._draft = self._restorer.draft(
                 self._waiting[0], " ".join(words[-NUM_CONTEXT_WORDS:])
             )
-        except ConstraintError as error:
+        except GrammarError as error:
             log.warning("text is published as it came: %s", error)
             self._done.append(self._waiting.popleft())
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine import Session, Tokenizer
-from worker.cadence import Cadence
-from worker.feed import Feed
+from worker.intake.cadence import Cadence
+from worker.intake.feed import Feed
 from worker.views.draft import Draft, Drafts, answer
 from worker.views.instructions import Instructions
 from worker.views.quotes import Quote, QuoteConstraint, offered
@@ -75,7 +75,6 @@ class Summariser:
         return QuoteConstraint(
             [self._quote(sentence, is_old=True) for sentence in old]
             + [self._quote(sentence, is_old=False) for sentence in new],
-            vocab_size=tokenizer.vocab_size,
             stop=tokenizer.eos_ids,
             max_tokens=self.max_tokens,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from worker.entries import Entry
+from worker.intake.entries import Entry
 from worker.views.agreement import Agreement, Confirmed
 from worker.views.restore import NUM_CONTEXT_WORDS, Restoration, Restorer
 

@@ -15,7 +15,7 @@ from engine.bench.gpu.effort import GpuEffort
 from engine.bench.gpu.subject import Subject
 from engine.engine import Engine
 from engine.errors import EngineError
-from engine.generation import GenerateRequest
+from engine.schedule.generation import GenerateRequest
 
 WARM_UPS = 4
 # Of the free memory; the rest is for what a step makes on its way.

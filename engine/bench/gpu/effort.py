@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.window import Window
+from engine.schedule.window import Window
 
 
 @dataclass(frozen=True)

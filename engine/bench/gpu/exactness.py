@@ -18,12 +18,12 @@ from torch import Tensor
 from engine.bench.gpu.costs import Costs
 from engine.bench.gpu.shapes import Shape, random_model
 from engine.bench.gpu.subject import Subject
-from engine.generation import GenerateRequest
-from engine.model import StreamingModel
-from engine.scheduler import Segment, in_batching_order
-from engine.session import Session
-from engine.stream import LoneStream
-from engine.window import Window
+from engine.model.lone_stream import LoneStream
+from engine.model.model import StreamingModel
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.scheduler import Segment, in_batching_order
+from engine.schedule.session import Session
+from engine.schedule.window import Window
 
 NUM_STREAMS = 3
 NUM_WINDOWS = 3

@@ -11,7 +11,7 @@ from engine.bench.gpu.clock import median_seconds
 from engine.bench.gpu.effort import GpuEffort
 from engine.bench.gpu.subject import Subject
 from engine.engine import Engine
-from engine.session import Session
+from engine.schedule.session import Session
 
 WARM_UPS = 3
 

@@ -25,9 +25,9 @@ from engine.bench.gpu.effort import GpuEffort
 from engine.bench.gpu.subject import Subject
 from engine.bench.turns import Spread, Work, take_turns
 from engine.engine import Engine
-from engine.generation import GenerateRequest
-from engine.model import own_attention
-from engine.window import Window
+from engine.model.model import own_attention
+from engine.schedule.generation import GenerateRequest
+from engine.schedule.window import Window
 
 NUM_SINKS = 4
 DECODED_PER_TURN = 8

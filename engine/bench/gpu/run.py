@@ -33,7 +33,7 @@ from engine.bench.machine import this_machine
 from engine.bench.progress import stage
 from engine.bench.report import Report
 from engine.errors import EngineError
-from engine.window import Window
+from engine.schedule.window import Window
 
 TIMED = (QWEN_3_600M, LLAMA_3_8B)
 OF_THE_PAPER = LLAMA_2_7B

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
-from engine.adapters import set_attention
+from engine.attention.adapters import set_attention
+from engine.attention.hook import IMPLEMENTATION
 from engine.bench.subject import SEED
-from engine.hook import IMPLEMENTATION
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from engine.bench.gpu.shapes import Shape, random_model
 from engine.bench.subject import SEED, feed, random_tokens
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.formats import format_of
-from engine.model import StreamingModel
-from engine.session import Session
-from engine.window import Window
+from engine.memory.formats import format_of
+from engine.model.model import StreamingModel
+from engine.schedule.session import Session
+from engine.schedule.window import Window
 
 # Tokens that a stream is fed with at a time until its window is full.
 FILLING_CHUNK = 512

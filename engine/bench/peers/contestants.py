@@ -23,7 +23,7 @@ from engine.bench.subject import Subject
 from engine.bench.turns import Party
 from engine.engine import Engine
 from engine.errors import EngineError
-from engine.window import HALF
+from engine.schedule.window import HALF
 
 WINDOW = WINDOW_SINKS + WINDOW_RECENT
 WEIR = "weir"

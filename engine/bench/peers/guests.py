@@ -16,7 +16,7 @@ from engine.bench.peers.environment import PeerUnavailable
 from engine.bench.peers.outsiders import GUESTS, Guest, logits_of
 from engine.bench.peers.weights import export
 from engine.bench.subject import Subject
-from engine.stream import LoneStream
+from engine.model.lone_stream import LoneStream
 
 NUM_COMPARED = 640
 

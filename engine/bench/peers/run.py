@@ -6,7 +6,6 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -18,7 +17,7 @@ from engine.bench.effort import WINDOW_FACTS
 from engine.bench.machine import this_machine
 from engine.bench.peers import contestants, measure
 from engine.bench.peers.aims import aims_of
-from engine.bench.peers.contestants import Contestant, Kept
+from engine.bench.peers.contestants import Contestant
 from engine.bench.peers.effort import PeerEffort
 from engine.bench.peers.environment import (
     Install,
@@ -28,7 +27,7 @@ from engine.bench.peers.environment import (
     recipes,
 )
 from engine.bench.peers.guests import Absent, Guests, noting
-from engine.bench.peers.measure import Decoded, Fed
+from engine.bench.peers.result import Result
 from engine.bench.peers.table import tables_of
 from engine.bench.progress import stage
 from engine.bench.report import Report
@@ -37,19 +36,6 @@ from engine.bench.subject import Subject, open_subject
 from engine.bench.summary import print_summary
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Result:
-    """Everything that was measured of one model; `absent` may have measured some of it."""
-
-    num_parameters: int
-    versions: Mapping[str, str]
-    differences: Mapping[str, float]
-    feeding: Sequence[Fed]
-    decoding: Sequence[Decoded]
-    keeping: Mapping[str, Kept]
-    absent: Absent
 
 
 def run_peers(

@@ -9,7 +9,7 @@ from rich.table import Table
 from engine.bench.peers.measure import TOGETHER
 
 if TYPE_CHECKING:
-    from engine.bench.peers.run import Result
+    from engine.bench.peers.result import Result
     from engine.bench.turns import Spread
 
 

@@ -11,7 +11,7 @@ import argparse
 from importlib import import_module
 
 from worker.commands.evals.reading import add_reading_options, add_window_options, texts_from
-from worker.options import settings_from
+from worker.settings.options import settings_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

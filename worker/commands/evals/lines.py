@@ -14,7 +14,7 @@ from importlib import import_module
 from worker.cli import INTERRUPTED
 from worker.commands.evals.reading import add_window_options, config_from, numbers
 from worker.commands.interrupts import Interrupts
-from worker.options import add_settings
+from worker.settings.options import add_settings
 
 DISTANCES = "0,1,2,3,5,10,20,40"
 

@@ -22,7 +22,7 @@ from worker.commands.evals.reading import (
     texts_from,
 )
 from worker.commands.interrupts import Interrupts
-from worker.options import UsageError, positive_number, require_writable
+from worker.settings.options import UsageError, positive_number, require_writable
 
 POLICIES = "dense,window,recompute,blocks,sinks"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import EngineConfig
-from worker.options import UsageError, add_settings, settings_from
+from worker.settings.options import UsageError, add_settings, settings_from
 
 if TYPE_CHECKING:
     from engine.evals.texts import Texts

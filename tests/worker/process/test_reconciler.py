@@ -1,0 +1,88 @@
+"""Rounds of the reconciler, among workers that share a server."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import CollectorRegistry
+from redis import Redis
+from redis.exceptions import ConnectionError
+
+from tests.system.celery_worker import until
+from worker.process.reconciler import ROUND_KEY, Reconciler
+from worker.watch.metrics import Metrics
+
+HOUR = 3600.0
+
+
+class Worker:
+    """One worker's reconciler, and what it sent."""
+
+    def __init__(self, redis: Redis, *unowned: str, interval_seconds: float = HOUR) -> None:
+        self.unowned = list(unowned)
+        self.sent: list[str] = []
+        self.metrics = Metrics(CollectorRegistry())
+        self.reconciler = Reconciler(
+            redis,
+            lambda: self.unowned,
+            self.sent.append,
+            self.metrics,
+            interval_seconds=interval_seconds,
+        )
+
+    @property
+    def num_unowned(self) -> float | None:
+        return self.metrics.registry.get_sample_value("weir_streams", {"state": "unowned"})
+
+
+def test_every_stream_without_an_owner_is_named(redis: Redis) -> None:
+    worker = Worker(redis, "live:a", "live:b")
+    assert worker.reconciler.reconcile() == 2
+    assert worker.sent == ["live:a", "live:b"]
+    assert worker.num_unowned == 2
+
+
+def test_of_all_workers_one_makes_the_round(redis: Redis) -> None:
+    workers = [Worker(redis, "live:a") for _ in range(3)]
+    assert [worker.reconciler.reconcile() for worker in workers] == [1, 0, 0]
+    assert [worker.num_unowned for worker in workers] == [1, 0, 0]
+
+
+def test_who_did_not_make_this_round_forgets_the_last(redis: Redis) -> None:
+    first, second = Worker(redis, "live:a"), Worker(redis, "live:a")
+    first.reconciler.reconcile()
+    redis.delete(ROUND_KEY)
+    second.reconciler.reconcile()
+    first.reconciler.reconcile()
+    assert (first.num_unowned, second.num_unowned) == (0, 1)
+
+
+def test_a_round_s_key_runs_out_before_the_next_round(redis: Redis) -> None:
+    Worker(redis, interval_seconds=10).reconciler.reconcile()
+    assert 0 < redis.pttl(ROUND_KEY) < 10_000
+
+
+def test_a_lone_worker_makes_round_after_round(redis: Redis) -> None:
+    worker = Worker(redis, "live:a", interval_seconds=0.05)
+    worker.reconciler.start()
+    until(lambda: len(worker.sent) >= 3, lambda: worker.sent)
+    worker.reconciler.stop()
+    worker.reconciler.join(10)
+    assert not worker.reconciler.is_alive()
+
+
+@pytest.mark.parametrize("error", [ConnectionError("gone"), RuntimeError("bug")])
+def test_a_round_that_fails_is_made_again(redis: Redis, error: Exception) -> None:
+    worker = Worker(redis, "live:a", interval_seconds=0.05)
+    failures = iter([error])
+
+    def unowned() -> list[str]:
+        for failure in failures:
+            raise failure
+        return ["live:a"]
+
+    sent: list[str] = []
+    reconciler = Reconciler(redis, unowned, sent.append, worker.metrics, interval_seconds=0.05)
+    reconciler.start()
+    until(lambda: sent, lambda: "no round after the one that failed")
+    reconciler.stop()
+    reconciler.join(10)

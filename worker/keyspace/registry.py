@@ -1,0 +1,270 @@
+"""Which streams there are, which of them need an owner, and how each is doing.
+
+Nothing is registered anywhere: an input key that matches a pattern is a stream, and all that is
+known about it is read from Redis when somebody asks. Keys are found with SCAN, never with KEYS.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from worker.intake.entries import id_order
+from worker.keyspace.inputs import is_made_anew
+from worker.keyspace.keys import is_own_key, stream_keys
+
+_log = logging.getLogger(__name__)
+
+_SCAN_COUNT = 1000
+_GROUP = b"weir"
+_STATE_FIELDS = ("entry_id", "status", "request_id", "tokens_seen", "entries_read")
+# Ids are times in milliseconds unless the publisher makes its own; before 2001 they are not.
+_EARLIEST_CLOCK_MS = 10**12
+
+
+@dataclass(frozen=True)
+class StreamFigures:
+    """One line of `weir streams`. None: not known (yet)."""
+
+    stream: str
+    status: str  # new, live, parked, closed or broken (a key of its own has a wrong type)
+    owner: str | None
+    lag_entries: int
+    lag_seconds: float | None  # age of the oldest entry that is not read
+    tokens_seen: int
+    window_fill: int | None  # tokens
+    window_size: int | None  # tokens
+    kv_bytes: int | None  # this stream's row
+    summary_id: str | None
+    summary_age_seconds: float | None
+
+
+def discover(redis: Redis, patterns: Iterable[str]) -> list[str]:
+    """The stream keys that match any pattern, sorted, without Weir's own."""
+    keys = {
+        key
+        for pattern in patterns
+        for key in redis.scan_iter(match=pattern, count=_SCAN_COUNT, _type="stream")
+    }
+    names = (_name(key) for key in keys)
+    return sorted(name for name in names if name is not None and not is_own_key(name))
+
+
+def unowned_live(redis: Redis, patterns: Iterable[str]) -> list[str]:
+    """Streams without an owner that need one: something is unread or asked for, or not finished.
+
+    A closed stream that gets new entries is live again.
+    """
+    unowned = _unowned(redis, discover(redis, patterns))
+    return [
+        facts.stream
+        for facts in _facts(redis, unowned)[0]
+        if facts.owner is None and facts.needs_an_owner
+    ]
+
+
+def is_known(redis: Redis, stream: str) -> bool:
+    """Whether the stream is there, or has been."""
+    return bool(redis.exists(stream, stream_keys(stream).state))
+
+
+def has_closed(redis: Redis, stream: str) -> bool:
+    return redis.hget(stream_keys(stream).state, "status") == b"closed"
+
+
+def has_news(redis: Redis, stream: str, *, entry_id: str, request_id: str) -> bool:
+    """Whether an entry or a request has come after these."""
+    cursors: Any = {stream: entry_id, stream_keys(stream).requests: request_id}
+    return bool(redis.xread(cursors, count=1))
+
+
+def _unowned(redis: Redis, streams: Sequence[str]) -> list[str]:
+    """Most have an owner, and of those nothing else needs to be asked."""
+    pipe = redis.pipeline(transaction=False)
+    for stream in streams:
+        pipe.exists(stream_keys(stream).lease)
+    return [s for s, is_owned in zip(streams, pipe.execute(), strict=True) if not is_owned]
+
+
+def figures(redis: Redis, patterns: Iterable[str]) -> list[StreamFigures]:
+    """How every stream is doing now, by name."""
+    streams = discover(redis, patterns)
+    facts, broken = _facts(redis, streams)
+    oldest = _oldest_unread(redis, facts)
+    now_seconds = _now_seconds(redis)
+    known = {fact.stream: _figures_of(fact, oldest, now_seconds) for fact in facts}
+    known |= {stream: _broken_figures(stream) for stream in broken}
+    return [known[stream] for stream in streams if stream in known]
+
+
+def _figures_of(fact: _Facts, oldest: Mapping[str, str], now_seconds: float) -> StreamFigures:
+    return StreamFigures(
+        stream=fact.stream,
+        status=fact.status,
+        owner=fact.owner,
+        lag_entries=fact.lag_entries,
+        lag_seconds=_age(oldest.get(fact.stream), now_seconds),
+        tokens_seen=int(fact.state.get("tokens_seen", 0)),
+        window_fill=_number(fact.memory, b"window_fill"),
+        window_size=_number(fact.memory, b"window_size"),
+        kv_bytes=_number(fact.memory, b"kv_bytes"),
+        summary_id=fact.summary_id,
+        summary_age_seconds=_age(fact.summary_id, now_seconds),
+    )
+
+
+def _broken_figures(stream: str) -> StreamFigures:
+    return StreamFigures(stream, "broken", None, 0, None, 0, None, None, None, None, None)
+
+
+def _name(key: bytes) -> str | None:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        _warn_once(f"{key!r} is passed over: its name is not UTF-8")
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _warn_once(text: str) -> None:
+    """Streams are looked for every few seconds; what is wrong with one is said once a process."""
+    _log.warning("%s", text)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What Redis says about one stream; `state` has the fields of _STATE_FIELDS that are there."""
+
+    stream: str
+    info: Mapping[str, Any]
+    groups: Sequence[Mapping[str, Any]]
+    state: Mapping[str, str]
+    owner: str | None
+    last_request_id: str
+    memory: Mapping[bytes, bytes]
+    summary_id: str | None
+
+    @property
+    def status(self) -> str:
+        return self.state.get("status", "new")
+
+    @property
+    def entry_id(self) -> str:
+        """Up to where it is settled. A stream that was made anew is not, whatever its name was."""
+        return "0-0" if self.is_made_anew else self.state.get("entry_id", "0-0")
+
+    @property
+    def is_made_anew(self) -> bool:
+        return is_made_anew(self.info, self.state.get("entry_id", "0-0"))
+
+    @property
+    def has_unread(self) -> bool:
+        last = self.info["last-entry"]
+        return last is not None and id_order(last[0].decode()) > id_order(self.entry_id)
+
+    @property
+    def needs_an_owner(self) -> bool:
+        is_asked = id_order(self.last_request_id) > id_order(self.state.get("request_id", "0-0"))
+        return self.has_unread or is_asked or self.status == "live"
+
+    @property
+    def lag_entries(self) -> int:
+        if not self.has_unread:
+            return 0
+        num_added = int(self.info["entries-added"])
+        if self.is_made_anew:
+            return num_added
+        for group in self.groups:
+            if group["name"] == _GROUP and group.get("lag") is not None:
+                return int(group["lag"])
+        # No commit yet, or entries were deleted one by one and the server cannot tell.
+        return max(1, num_added - int(self.state.get("entries_read", 0)))
+
+
+def _facts(redis: Redis, streams: Sequence[str]) -> tuple[list[_Facts], list[str]]:
+    """One round trip. The facts, and the streams that are broken: a key has a wrong type.
+
+    Streams that are deleted meanwhile are in neither.
+    """
+    pipe = redis.pipeline(transaction=False)
+    for stream in streams:
+        keys = stream_keys(stream)
+        # Before the stream: what is settled by then is in it, or was in another of its name.
+        pipe.hmget(keys.state, _STATE_FIELDS)
+        pipe.xinfo_stream(stream)
+        pipe.xinfo_groups(stream)
+        pipe.get(keys.lease)
+        for output in (keys.requests, keys.memory, keys.summary):
+            pipe.xrevrange(output, count=1)
+    replies = pipe.execute(raise_on_error=False)
+    num_each = len(replies) // len(streams) if streams else 0
+    facts, broken = [], []
+    for at, stream in enumerate(streams):
+        answer = replies[at * num_each : (at + 1) * num_each]
+        if wrong := _keys_of_wrong_type(stream, answer):
+            _warn_once(f"{stream} gets no owner: {wrong} has a wrong type; delete it")
+            broken.append(stream)
+        elif not any(isinstance(reply, ResponseError) for reply in answer):
+            facts.append(_facts_of(stream, answer))
+    return facts, broken
+
+
+def _keys_of_wrong_type(stream: str, answer: Sequence[Any]) -> str:
+    """Weir's own keys of this stream that are not what they should be, for a person to read."""
+    keys = stream_keys(stream)
+    own = (keys.state, keys.lease, keys.requests, keys.memory, keys.summary)
+    return ", ".join(
+        key
+        for key, reply in zip(own, (answer[0], *answer[3:]), strict=True)
+        if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
+    )
+
+
+def _facts_of(stream: str, answer: Sequence[Any]) -> _Facts:
+    state, info, groups, owner, requests, memory, summary = answer
+    return _Facts(
+        stream=stream,
+        info=info,
+        groups=groups,
+        state={n: v.decode() for n, v in zip(_STATE_FIELDS, state, strict=True) if v is not None},
+        owner=None if owner is None else owner.decode(),
+        last_request_id=requests[0][0].decode() if requests else "0-0",
+        memory=memory[0][1] if memory else {},
+        summary_id=summary[0][0].decode() if summary else None,
+    )
+
+
+def _oldest_unread(redis: Redis, facts: Sequence[_Facts]) -> dict[str, str]:
+    """The id of the oldest unread entry of each stream that has one."""
+    behind = [fact for fact in facts if fact.has_unread]
+    pipe = redis.pipeline(transaction=False)
+    for fact in behind:
+        pipe.xrange(fact.stream, min=f"({fact.entry_id}", count=1)
+    replies = pipe.execute(raise_on_error=False)
+    return {
+        fact.stream: found[0][0].decode()
+        for fact, found in zip(behind, replies, strict=True)
+        if isinstance(found, list) and found
+    }
+
+
+def _now_seconds(redis: Redis) -> float:
+    seconds, microseconds = redis.time()
+    return seconds + microseconds / 1e6
+
+
+def _age(entry_id: str | None, now_seconds: float) -> float | None:
+    milliseconds = id_order(entry_id)[0] if entry_id else 0
+    if milliseconds < _EARLIEST_CLOCK_MS:
+        return None
+    return max(0.0, now_seconds - milliseconds / 1000)
+
+
+def _number(fields: Mapping[bytes, bytes], name: bytes) -> int | None:
+    return int(fields[name]) if name in fields else None

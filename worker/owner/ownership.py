@@ -1,0 +1,266 @@
+"""Which streams are this worker's: taken with a lease, kept by renewing it, given back in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from redis import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from engine import Loss, NoFreeRow
+from worker.keyspace.committer import Committer, StaleOwner
+from worker.keyspace.connection import is_passing
+from worker.keyspace.lease import Lease, Leases
+from worker.owner.rotation import Rotation
+from worker.owner.rounds import Rounds
+from worker.stream.kit import Kit
+from worker.stream.live_stream import LiveStream
+from worker.stream.outbox import Commit
+from worker.stream.recovery import open_stream
+from worker.stream.snapshots import Snapshots
+
+log = logging.getLogger(__name__)
+
+SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its place to another
+SECONDS_WITHOUT_ROOM = 1.0  # before it is looked again who could go
+SECONDS_BETWEEN_TRIALS = 5.0  # of a few streams more than there was room to park
+
+
+class Ownership:
+    """`streams` holds exactly the streams whose lease this worker has, as far as it knows."""
+
+    def __init__(self, kit: Kit, redis: Redis, *, owner: str):
+        settings = kit.settings
+        self.streams: dict[str, LiveStream] = {}
+        self._kit = kit
+        self._redis = redis
+        self._leases = Leases(redis, owner, lease_seconds=settings.lease_seconds)
+        self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
+        self._snapshots = Snapshots(settings.snapshot_dir)
+        self.rounds = Rounds(self.streams, kit.clock())
+        self._renewals = Rotation(settings.lease_seconds / 3, now=kit.clock())
+        self._renewed_at = kit.clock()
+        self._most = settings.max_streams
+        self._tried_at = kit.clock()
+        self._full_until = float("-inf")
+        self._round: list[LiveStream] = []
+
+    def adopt(self, name: str) -> None:
+        """Takes the stream up where its last owner left it, if there is room and it is free."""
+        if name in self.streams:
+            return
+        if not self._has_room():
+            log.debug("%s: no room here; the reconciler will ask again", name)
+            return
+        try:
+            lease = self._leases.acquire(name)
+            if lease is not None:
+                self._open(lease)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            # Somebody else wrote to the stream's own keys. It waits until its lease has run out.
+            log.exception("%s: cannot be taken up", name)
+            self._kit.metrics.stream_failed()
+
+    def _open(self, lease: Lease) -> None:
+        started = time.perf_counter()
+        try:
+            stream = open_stream(self._kit, self._redis, self._snapshots, lease)
+        except NoFreeRow:
+            self._leases.release(lease)
+            return
+        if stream is None:
+            self._leases.release(lease)
+            return
+        self._hold(stream)
+        self._kit.metrics.adopted(time.perf_counter() - started)
+        log.info("%s: owned, epoch %d", lease.stream, lease.epoch)
+
+    def begin_round(self, *, with_all: bool = False) -> None:
+        """Which streams the round is about: those that have work, and some of the others."""
+        some = self.rounds.to_look_at(self._kit.clock())
+        self._round = list(self.streams.values()) if with_all else some
+
+    @property
+    def _in_round(self) -> list[LiveStream]:
+        return [stream for stream in self._round if self.streams.get(stream.name) is stream]
+
+    def each(self, part: Callable[[LiveStream], None]) -> None:
+        """Does `part` for every stream of the round. One that fails is dropped, and tried again by
+        whoever adopts it when its lease has run out; the others never notice."""
+        for stream in self._in_round:
+            self._do(part, stream)
+
+    def _do(self, part: Callable[[LiveStream], None], stream: LiveStream) -> None:
+        try:
+            part(stream)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            log.exception("%s: dropped after a failure of its own", stream.name)
+            self._kit.metrics.stream_failed()
+            self._drop(stream)
+
+    def release(self, name: str) -> None:
+        if name in self.streams:
+            self.streams[name].is_leaving = True
+            self.rounds.wake(name)
+
+    def note(self, losses: Iterable[Loss]) -> None:
+        """Sessions that are lost; `tend` sees to their streams. A copy that is lost is made anew by
+        whoever wanted it."""
+        for loss in losses:
+            self._kit.metrics.session_lost(loss.kind)
+            for stream in self.streams.values():
+                if stream.session is loss.session:
+                    log.warning("%s: its parked session is lost: %s", stream.name, loss.why)
+                    stream.loss = loss
+                    self.rounds.wake(stream.name)
+
+    def _begin_again(self, stream: LiveStream, loss: Loss) -> None:
+        """Where its last commit stands: at once, if only its file was bad. If there was no room for
+        it there is none now: it waits in Redis until there may be. So does one that owes nothing.
+        """
+        if stream.is_quiet:
+            self.let_go(stream)
+        elif loss.kind == "not_stored":
+            self._give_back(stream, "given back: no room to park it")
+            self._most, self._tried_at = max(1, len(self.streams)), self._kit.clock()
+        else:
+            self._drop(stream)
+            self.adopt(stream.name)
+
+    def commit(self) -> None:
+        """One commit for each stream of the round that has news; one that another worker has taken
+        is dropped.
+
+        Raises what passes (`is_passing`) when every stream has been tried: each then waits with
+        its own commit, and takes nothing more in."""
+        trouble: RedisError | None = None
+        for stream in self._in_round:
+            trouble = self._try_commit(stream) or trouble
+        if trouble:
+            raise trouble
+
+    def _try_commit(self, stream: LiveStream) -> RedisError | None:
+        try:
+            self._commit(stream)
+        except RedisError as error:
+            return error
+        return None
+
+    def tend(self) -> None:
+        """What is due by the clock: snapshots, streams that are over or lost, leases."""
+        for stream in self._in_round:
+            stream.save(self._snapshots)
+            if stream.loss:
+                self._begin_again(stream, stream.loss)
+            elif stream.is_closed:
+                self._give_back(stream, "it has ended")
+            elif stream.is_leaving:
+                self.let_go(stream)
+        self._renew()
+        self.rounds.let_rest()
+
+    def let_go(self, stream: LiveStream, *, with_session: bool = True) -> None:
+        """Gives the stream back, for any worker to take up; its session is saved first."""
+        if stream.is_quiet:
+            stream.outbox.advance(status="parked")
+        if with_session:
+            stream.save(self._snapshots, last_chance=True)
+        if self._commit(stream):
+            self._give_back(stream, "given back")
+
+    def leave(self, stream: LiveStream, *, with_session: bool) -> None:
+        """`let_go`, at the end of a process: without Redis the lease runs out by itself."""
+        try:
+            self.let_go(stream, with_session=with_session)
+        except RedisError as error:
+            log.warning("%s: left without a last commit: %s", stream.name, error)
+            self._drop(stream)
+
+    def _commit(self, stream: LiveStream) -> bool:
+        """Whether the stream is still ours and has nothing left to commit."""
+        started = time.perf_counter()
+        try:
+            while commit := stream.commit(self._committer):
+                self._kit.metrics.committed(time.perf_counter() - started, commit.num_entries)
+                if commit.after.snapshot != commit.before.snapshot:
+                    self._keep_only(commit, stream.outbox.lease)
+        except (StaleOwner, ResponseError) as error:
+            if is_passing(error):
+                raise
+            self._kit.metrics.commit_refused()
+            log.warning("%s: dropped: %s", stream.name, error)
+            self._drop(stream)
+            return False
+        return True
+
+    def _keep_only(self, commit: Commit, lease: Lease) -> None:
+        kept, last = commit.after.snapshot, commit.before.snapshot
+        try:
+            self._snapshots.keep_only(kept, lease, last=last)
+        except OSError as error:
+            log.warning("%s: an old session could not be removed: %s", lease.stream, error)
+
+    def _has_room(self) -> bool:
+        """Where a full disk has set a bound, it is raised by a tenth now and then."""
+        now = self._kit.clock()
+        if now - self._tried_at >= SECONDS_BETWEEN_TRIALS:
+            self._tried_at = now
+            more = self._most + max(1, self._most // 10)
+            self._most = min(more, self._kit.settings.max_streams)
+        return len(self.streams) < self._most or self._make_room()
+
+    def _make_room(self) -> bool:
+        """Lets the stream go that has been silent for longest, if that is long enough. One that
+        still owes a summary is asked for it now, and goes when it is asked for room again."""
+        now = self._kit.clock()
+        if now < self._full_until:
+            return False
+        silent = [
+            stream
+            for stream in self.streams.values()
+            if now - stream.active_at >= SILENT_SECONDS and stream.is_silent
+        ]
+        silent.sort(key=lambda stream: stream.active_at)
+        for stream in silent:
+            if stream.is_quiet:
+                self.let_go(stream)
+                return True
+            if not stream.is_hurried:
+                stream.is_hurried = True
+                self.rounds.wake(stream.name)
+                return False
+        self._full_until = now + SECONDS_WITHOUT_ROOM
+        return False
+
+    def _renew(self) -> None:
+        """Some of them now and then: thousands at once would hold up a round."""
+        now = self._kit.clock()
+        if now - self._renewed_at < self._kit.settings.lease_seconds / 30:
+            return
+        self._renewed_at = now
+        due = [self.streams[name] for name in self._renewals.turns(now)]
+        for lease in self._leases.renew([stream.outbox.lease for stream in due]):
+            log.warning("%s: dropped: another worker has taken it over", lease.stream)
+            self._drop(self.streams[lease.stream])
+
+    def _give_back(self, stream: LiveStream, why: str) -> None:
+        self._leases.release(stream.outbox.lease)
+        log.info("%s: %s", stream.name, why)
+        self._drop(stream)
+
+    def _hold(self, stream: LiveStream) -> None:
+        self.streams[stream.name] = stream
+        self.rounds.add(stream.name)
+        self._renewals.add(stream.name)
+
+    def _drop(self, stream: LiveStream) -> None:
+        del self.streams[stream.name]
+        self.rounds.remove(stream.name)
+        self._renewals.remove(stream.name)
+        stream.close()

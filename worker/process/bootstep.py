@@ -1,0 +1,151 @@
+"""What a Celery worker process starts and stops around its consumer: engine, reconciler, HTTP.
+
+A *Worker* bootstep: consumer bootsteps are restarted whenever the broker blinks, and an engine must
+not be.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from celery import bootsteps
+from celery.concurrency.thread import TaskPool
+from celery.platforms import EX_FAILURE
+from celery.worker import state
+from prometheus_client import CollectorRegistry
+from redis import Redis
+from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
+
+from worker.intake.entries import REJECTIONS
+from worker.keyspace import registry
+from worker.keyspace.connection import connect, connect_blocking
+from worker.process.engine_thread import EngineThread
+from worker.process.reconciler import Reconciler
+from worker.process.tasks import ADOPT, Control
+from worker.watch.health import Check, HealthServer, Heartbeat, PortTaken, check_redis
+from worker.watch.metrics import Metrics
+
+if TYPE_CHECKING:
+    from celery.worker import WorkController
+
+    from worker.process.application import WeirCelery
+    from worker.settings.config import Settings
+
+logger = logging.getLogger(__name__)
+
+STOP_SECONDS = 45.0
+"""How long the last step, its commit and the snapshots of all sessions may take together."""
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """What runs beside Celery's consumer; `health` is None if there is no metrics port."""
+
+    health: HealthServer | None
+    engine: EngineThread
+    reconciler: Reconciler
+
+
+class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Hosts the engine of one worker process; Celery calls start, then close and stop."""
+
+    label = "Engine"
+
+    def __init__(self, worker: WorkController, **options: Any) -> None:
+        refuse_other_pools(worker.pool_cls)
+        # Workers need not know each other, Redis says who owns what. Mingle alone would cost a
+        # second at each start, and the three get in the way of reconnecting to Redis.
+        worker.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+        super().__init__(worker, **options)
+
+    def start(self, worker: WorkController) -> None:
+        """Returns when the engine is loaded: the consumer, last to start, then gets messages."""
+        try:
+            self._hosted = host(worker.app)
+        except PortTaken as error:
+            raise SystemExit(f"weir: {error}") from error
+
+    def close(self, worker: WorkController) -> None:
+        """Celery is about to stop its consumer: take nothing more in meanwhile."""
+        self._hosted.reconciler.stop()
+        self._hosted.engine.stop()
+
+    def stop(self, worker: WorkController) -> None:
+        """Wait for the last step, commit and snapshots; the exit status says how it went."""
+        engine = self._hosted.engine
+        engine.join(STOP_SECONDS)
+        if engine.is_alive():
+            logger.critical("The engine did not stop in %.0f s; left as it is", STOP_SECONDS)
+        if engine.is_alive() or engine.failure:
+            worker.exitcode = EX_FAILURE
+        if self._hosted.health:
+            self._hosted.health.close()
+
+    terminate = stop
+
+
+def refuse_other_pools(pool: type) -> None:
+    """SystemExit unless `pool` is Celery's thread pool: its tasks reach this process' pipeline."""
+    if not issubclass(pool, TaskPool):
+        name = pool.__module__.rpartition(".")[2]
+        raise SystemExit(f"weir: --pool={name}: must be threads, the default here; leave it out")
+
+
+def host(app: WeirCelery) -> Hosted:
+    """Start everything. SystemExit and PortTaken, one line each, come before the long load."""
+    settings = app.settings
+    # This one repeats nothing: where it is used, the answer should be quick when it is bad.
+    probe = connect_blocking(settings, block_seconds=0)
+    refuse_wrong_password(probe)
+    metrics, heartbeat = Metrics(CollectorRegistry(), rejections=REJECTIONS), Heartbeat()
+    metrics.watch_heartbeat(heartbeat.age_seconds)
+    checks: dict[str, Check] = {"engine": heartbeat.check, "redis": partial(check_redis, probe)}
+    health = _serve_health(settings, metrics, checks)
+    pipeline = app.open_pipeline(settings, metrics)
+    redis = connect(settings)
+    app.control_of_worker = Control(redis, pipeline)
+    engine = EngineThread(pipeline, metrics, beat=heartbeat.beat, ended=_end_celery)
+    reconciler = Reconciler(
+        redis,
+        partial(registry.unowned_live, redis, settings.patterns),
+        partial(_send_adopt, app),
+        metrics,
+        interval_seconds=settings.discover_seconds,
+        round_key=app.round_key,
+    )
+    engine.start()
+    reconciler.start()
+    return Hosted(health, engine, reconciler)
+
+
+def refuse_wrong_password(redis: Redis) -> None:
+    """SystemExit if the server does not let us in; one that is not there yet may come later."""
+    try:
+        redis.ping()
+    except AuthenticationError as error:
+        raise SystemExit(f"weir: Redis: {error}; set WEIR_REDIS_PASSWORD or _FILE") from None
+    except (ConnectionError, TimeoutError) as error:
+        logger.warning("Redis does not answer yet: %s", error)
+
+
+def _serve_health(
+    settings: Settings, metrics: Metrics, checks: dict[str, Check]
+) -> HealthServer | None:
+    if settings.metrics_port == 0:
+        return None
+    server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, checks)
+    server.start()
+    return server
+
+
+def _send_adopt(app: WeirCelery, stream: str) -> None:
+    # Not repeated here: the next round is the repetition.
+    app.send_task(ADOPT, args=[stream], retry=False)
+
+
+def _end_celery() -> None:
+    # Celery's loop looks at this between two events, as after a SIGTERM.
+    state.should_stop = EX_FAILURE

@@ -1,0 +1,263 @@
+"""All settings, read once from `WEIR_*` environment variables. Frozen, checked when made.
+
+Each field says in its description what it does; `--help` and the README's table are made from it.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from worker.intake.entries import EntryLimits
+from worker.settings import rules
+from worker.settings.rules import ENV_PREFIX
+
+
+class Settings(BaseSettings):
+    """What a worker and the command line can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
+    )
+
+    redis_url: Annotated[str, AfterValidator(rules.redis_url)] = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Redis or Valkey server (7.0 or newer), as a URL",
+    )
+    redis_password: SecretStr | None = Field(
+        default=None, description="password of the server, if it is not in the URL"
+    )
+    redis_password_file: Annotated[Path | None, AfterValidator(rules.password_file)] = Field(
+        default=None,
+        description="file whose first line is the password; or WEIR_REDIS_PASSWORD holds it",
+    )
+    pattern: Annotated[str, AfterValidator(rules.patterns)] = Field(
+        default="live:*", description="which keys are streams: glob patterns, commas between them"
+    )
+    discover_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        description="how often new streams and streams without an owner are looked for",
+    )
+
+    model: str = Field(
+        default="bundled",
+        min_length=1,
+        description='"bundled", a local directory, or a Hugging Face id',
+    )
+    device: Annotated[str, AfterValidator(rules.device)] = Field(
+        default="cpu", description="where the model runs: cpu, cuda or cuda:N"
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        default="float32",
+        description="number format of arithmetic, and of what has none of its own below",
+    )
+    kv_dtype: Literal["float32", "bfloat16", "float16", "int8"] | None = Field(
+        default=None,
+        description="number format of window memory: float32, bfloat16, float16 or int8; unset: as"
+        " WEIR_DTYPE",
+    )
+    weight_dtype: Literal["int8", "int4"] | None = Field(
+        default=None,
+        description="number format of the weights of linear layers: int8 or int4 (needs the extra"
+        " `quantized`); unset: as WEIR_DTYPE",
+    )
+    compute_dtype: Annotated[Literal["int8"] | None, AfterValidator(rules.compute_dtype)] = Field(
+        default=None,
+        description="int8: what is multiplied with int8 weights is rounded to 8 bits too: faster,"
+        " less exact (CPUs with VNNI or AMX); unset: 16 bits",
+    )
+    num_threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="CPU threads of the engine; unset: as many as there are cores",
+    )
+    num_sinks: int = Field(
+        default=rules.DEFAULT_SINKS, ge=0, description="first tokens of a stream that stay visible"
+    )
+    num_recent: int = Field(
+        default=1020, ge=rules.MIN_RECENT, description="last tokens of a stream that are visible"
+    )
+    num_discard: Annotated[int, AfterValidator(rules.num_discard)] = Field(
+        default=1,
+        description="recent tokens that leave together when a new one finds no room; -1: half",
+    )
+    ctx_size: int | None = Field(
+        default=None,
+        description="sinks and recent tokens together, as llama.cpp and Intel's extension say it",
+    )
+    n_keep: int | None = Field(default=None, ge=0, description="their name for num_sinks")
+    n_discard: Annotated[int | None, AfterValidator(rules.num_discard)] = Field(
+        default=None, description="their name for num_discard"
+    )
+    num_rows: int = Field(
+        default=48,
+        ge=2,
+        description="rows of window memory, reserved at the start: sessions computed at a time",
+    )
+    max_streams: int = Field(
+        default=1000,
+        ge=1,
+        description="streams of one worker; those that are idle are parked, and need no row",
+    )
+    park_host_bytes: int = Field(
+        default=2**30, ge=0, description="host memory for parked sessions; beyond it, to disk"
+    )
+    park_dir: Path = Field(
+        default=Path(".cache/parked"),
+        description="where parked sessions are kept on disk; workers may share it",
+    )
+    max_chunk: int = Field(default=256, ge=1, description="tokens of one stream in one step")
+    max_step_tokens: Annotated[int, AfterValidator(rules.step_tokens)] = Field(
+        default=1024, ge=1, description="tokens of all streams in one step"
+    )
+
+    lease_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        description="after how long without a sign of life a stream may be taken over",
+    )
+    block_seconds: Annotated[float, AfterValidator(rules.block_seconds)] = Field(
+        default=0.2, gt=0, le=60, description="how long an idle worker waits for entries at a time"
+    )
+    read_count: int = Field(default=64, ge=1, description="entries of one stream in one read")
+    max_entry_bytes: int = Field(
+        default=65536, ge=64, description="larger entries are rejected (names and values together)"
+    )
+
+    snapshot_dir: Path = Field(
+        default=Path(".cache/snapshots"), description="where sessions are saved for a quick restart"
+    )
+    snapshot_seconds: float = Field(
+        default=60.0, gt=0, description="save a session this often at most"
+    )
+
+    restore: Literal["auto", "off"] = Field(
+        default="auto",
+        description="capitals and punctuation for text that has neither (auto), or not (off)",
+    )
+    summary_tokens: int = Field(
+        default=512, ge=1, description="a summary is due after this many tokens"
+    )
+    summary_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="a summary is due after this long, if there is something new",
+    )
+    summary_max_tokens: int = Field(default=128, ge=1, description="longest summary, in tokens")
+    summary_style: Literal["auto", "free", "quotes"] = Field(
+        default="auto",
+        description="how summaries are written: in the model's words (free), or as a choice of what"
+        " was said (quotes); auto: quotes with the bundled model, free with any other",
+    )
+    prompts: Annotated[
+        dict[str, str],
+        NoDecode,
+        BeforeValidator(rules.questions),
+        AfterValidator(rules.question_names),
+    ] = Field(
+        default={}, description='rolling questions of your own, as JSON: {"name": "question"}'
+    )
+
+    transcript_maxlen: int | None = Field(
+        default=None, ge=1, description="keep about this many transcript entries; unset: all"
+    )
+    summary_maxlen: int | None = Field(
+        default=None, ge=1, description="keep about this many summaries; unset: all"
+    )
+    memory_maxlen: int = Field(
+        default=1000, ge=1, description="keep about this many memory entries"
+    )
+
+    metrics_host: str = Field(default="127.0.0.1", description="address of /metrics and /healthz")
+    metrics_port: int = Field(
+        default=9464,
+        ge=0,
+        le=65535,
+        description="port of /metrics and /healthz; 0: no metrics server",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_our_words(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return rules.in_our_words(given)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.pattern.split(","))
+
+    @property
+    def entry_limits(self) -> EntryLimits:
+        return EntryLimits(max_bytes=self.max_entry_bytes)
+
+    @property
+    def broker_url(self) -> str:
+        """`redis_url` with the password in it. Not for logs: they get `redis_url`."""
+        password = self._password()
+        parts = urlsplit(self.redis_url)
+        if password is None or parts.password:
+            return self.redis_url
+        user_and_host = f"{parts.username or ''}:{quote(password, safe='')}@"
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=user_and_host + host))
+
+    def _password(self) -> str | None:
+        if self.redis_password is not None:
+            return self.redis_password.get_secret_value()
+        if self.redis_password_file is None:
+            return None
+        return self.redis_password_file.read_text(encoding="utf-8").split("\n", 1)[0].strip()
+
+
+def load_settings() -> Settings:
+    """The settings of this process' environment. Raises pydantic's ValidationError."""
+    return Settings()
+
+
+def misspelt(
+    names: Iterable[str], commands: Iterable[str], command: str, own: Iterable[str]
+) -> dict[str, str]:
+    """A line for each `WEIR_*` variable in `names` that nothing reads, by its name.
+
+    What begins with the name of one of `commands` is an option of that command alone
+    (`WEIR_PUBLISH_RATE`). `own` are the variables that `command` itself reads.
+    """
+    known = [*(ENV_PREFIX + name.upper() for name in Settings.model_fields), *own]
+    of_commands = tuple(f"{ENV_PREFIX}{name}_".upper() for name in commands)
+    of_this = f"{ENV_PREFIX}{command}_".upper()
+    lines = {}
+    for name in sorted(names):
+        is_another_s = name.startswith(of_commands) and not name.startswith(of_this)
+        if name.startswith(ENV_PREFIX) and name not in known and not is_another_s:
+            nearest = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            lines[name] = f"{name} is no setting and is passed over{hint}"
+    return lines
+
+
+def settings_error_line(error: ValidationError) -> str:
+    """One line: the variable, its value, and what would be valid. For the first thing wrong."""
+    errors = error.errors(include_url=False)
+    # A value that was given by another name is wrong by both: the user knows the one that he gave.
+    first = next((e for e in errors if e["loc"] and e["loc"][0] in rules.THEIR_NAMES), errors[0])
+    reason = first["msg"].removeprefix("Value error, ").removeprefix("Input ").rstrip(".")
+    if not first["loc"]:  # several of them together
+        return reason
+    name = ENV_PREFIX + str(first["loc"][0]).upper()
+    return f"{name}={_shown(name, first['input'])}: {reason}"
+
+
+def _shown(name: str, value: object) -> str:
+    return "***" if "PASSWORD" in name and "FILE" not in name else repr(value)

@@ -1,0 +1,100 @@
+"""What was read of one stream and is not settled yet: entries in order, and requests among them.
+
+A request is carried out when all entries that were read before it are settled.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.intake.entries import Entry, Rejected, id_order
+from worker.keyspace.checkpoint import Checkpoint
+from worker.keyspace.requests import Request
+
+MAX_ARRIVED = 256
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Entries after `id` that were trimmed away before this worker could read them.
+
+    num_entries: below nought, the stream was made anew and counts them from nought again.
+    """
+
+    id: str
+    num_entries: int
+    kind: str = "trimmed"
+
+    def republished(self) -> dict[str, str]:
+        reason = f"trimmed: {self.num_entries} entries were removed before they were read"
+        return {"entry_id": self.id, "reason": reason, "raw": "{}"}
+
+
+Item = Entry | Rejected | Gap
+
+
+class Inbox:
+    """Cursors are ids up to which the stream, and its requests, have been read.
+
+    num_read: entries up to the cursor, counted from the stream's first, missed ones included.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        self.read_id = checkpoint.entry_id
+        self.num_read = checkpoint.entries_read
+        self.request_read_id = checkpoint.request_id
+        self._items: deque[Item] = deque()
+        self._requests: deque[tuple[str, Request]] = deque()  # (settle up to here first, request)
+
+    def arrive(self, entries: Sequence[Entry | Rejected], *, num_missed: int = 0) -> None:
+        """num_missed: entries that were trimmed away before these, unread; see `count_missed`."""
+        if num_missed:
+            self._items.append(Gap(self.read_id, num_missed))
+        self._items.extend(entries)
+        self.num_read += num_missed + len(entries)
+        self.read_id = entries[-1].id
+
+    def arrive_requests(self, requests: Sequence[Request | Rejected]) -> None:
+        """One that cannot be read is passed over: it was made by hand and nobody waits for it."""
+        known = [request for request in requests if isinstance(request, Request)]
+        self._requests.extend((self.read_id, request) for request in known)
+        last = requests[-1]
+        self.request_read_id = last.entry_id if isinstance(last, Request) else last.id
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._items) < MAX_ARRIVED
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._items and not self._requests
+
+    def next_item(self, settled_id: str) -> Item | None:
+        """The next to settle; None while there is none, or a request goes first."""
+        return None if self.request(settled_id) else next(iter(self._items), None)
+
+    def settled(self) -> None:
+        self._items.popleft()
+
+    def request(self, settled_id: str) -> Request | None:
+        """The request whose turn it is when the stream is settled up to `settled_id`."""
+        if not self._requests:
+            return None
+        settle_first, request = self._requests[0]
+        return request if id_order(settled_id) >= id_order(settle_first) else None
+
+    def carried_out(self) -> None:
+        self._requests.popleft()
+
+    def turn_back(self, checkpoint: Checkpoint) -> None:
+        """Forgets all that is not settled: it will be read again, in the stream's next life."""
+        self._items.clear()
+        self.read_id, self.num_read = checkpoint.entry_id, checkpoint.entries_read
+
+    def num_seconds_behind(self, wall_seconds: float) -> float:
+        """Age of the oldest entry that is read and not settled, by the time in its id."""
+        if not self._items:
+            return 0.0
+        return max(0.0, wall_seconds - id_order(self._items[0].id)[0] / 1000)

@@ -1,0 +1,119 @@
+"""What all streams of one worker share: the engine, the views' tools and the settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from engine import Engine, EngineConfig, Session
+from worker.intake.cadence import Cadence
+from worker.intake.feed import Line, line_text
+from worker.settings.config import Settings
+from worker.views.draft import Drafts
+from worker.views.instructions import Instructions, instructions_for
+from worker.views.restore import Restorer
+from worker.views.summary import Summariser
+from worker.watch.metrics import Metrics
+
+BUNDLED_LANGUAGES = frozenset({"en"})
+
+
+@dataclass(frozen=True)
+class Kit:
+    """restorer: None if raw text is to be published as it came."""
+
+    engine: Engine
+    settings: Settings
+    metrics: Metrics
+    drafts: Drafts
+    instructions: Instructions
+    summariser: Summariser
+    cadence: Cadence
+    restorer: Restorer | None
+    clock: Callable[[], float]  # seconds, monotonic
+
+    @classmethod
+    def make(
+        cls,
+        engine: Engine,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Kit:
+        """Raises ValueError if the window is too small for summaries."""
+        instructions = instructions_for(engine.config.model)
+        is_bundled = engine.config.model == "bundled"
+        style = settings.summary_style
+        drafts = Drafts(engine)
+        summariser = Summariser(
+            drafts,
+            instructions,
+            max_tokens=settings.summary_max_tokens,
+            in_quotes=style == "quotes" or (style == "auto" and is_bundled),
+        )
+        languages = BUNDLED_LANGUAGES if is_bundled else None
+        return cls(
+            engine=engine,
+            settings=settings,
+            metrics=metrics,
+            drafts=drafts,
+            instructions=instructions,
+            summariser=summariser,
+            cadence=Cadence(
+                num_recent=_num_rolling(engine),
+                num_reserved=summariser.num_reserved,
+                num_tokens=settings.summary_tokens,
+                num_seconds=settings.summary_seconds,
+            ),
+            restorer=None
+            if settings.restore == "off"
+            else Restorer(
+                drafts,
+                instructions,
+                languages,
+                clock=clock,
+                took=partial(metrics.view, "transcript"),
+            ),
+            clock=clock,
+        )
+
+    def open_session(self, *, start: int = 0) -> Session:
+        """A row that knows the chat's opening and nothing else. Raises engine.NoFreeRow."""
+        return self.engine.open(prefix=self.engine.tokenizer.chat_parts().prefix, start=start)
+
+    def line(self, fields: Mapping[str, str]) -> Line:
+        """The line of the running text that a transcript entry is."""
+        text = line_text(fields)
+        return Line(fields["entry"], self.engine.tokenizer.encode(text), text.strip())
+
+
+def engine_config(settings: Settings) -> EngineConfig:
+    """Raises engine.ConfigError."""
+    return EngineConfig(
+        model=settings.model,
+        num_sinks=settings.num_sinks,
+        num_recent=settings.num_recent,
+        num_discard=settings.num_discard,
+        num_rows=settings.num_rows,
+        # Half as many answers are written at a time as there are rows: see Drafts.
+        num_sessions=settings.max_streams + settings.num_rows,
+        park_dir=settings.park_dir,
+        park_host_bytes=settings.park_host_bytes,
+        max_chunk=settings.max_chunk,
+        max_step_tokens=settings.max_step_tokens,
+        dtype=settings.dtype,
+        kv_dtype=settings.kv_dtype,
+        weight_dtype=settings.weight_dtype,
+        compute_dtype=settings.compute_dtype,
+        device=settings.device,
+        num_threads=settings.num_threads,
+    )
+
+
+def _num_rolling(engine: Engine) -> int:
+    """A chat's opening longer than the sinks stays too, at the cost of recent tokens."""
+    num_prefix = len(engine.tokenizer.chat_parts().prefix)
+    return engine.window.with_sinks(max(engine.window.num_sinks, num_prefix)).num_kept

@@ -1,0 +1,321 @@
+"""One owned stream: what has arrived, what is being made of it, what is ready to be committed.
+
+Four cursors follow each other along the stream, and each is a promise of its own:
+
+    read  >=  settled (in the transcript)  >=  fed (in the window)  >=  covered (by a summary)
+
+Only `settled` and `covered` are committed. After a crash, what was read is read again, and what was
+settled but not yet fed comes back from the transcript itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine import Loss, NoFreeRow, Session, SessionLost
+from worker.intake.entries import Entry
+from worker.intake.feed import Feed
+from worker.keyspace.committer import Committer
+from worker.keyspace.requests import Request
+from worker.stream.inbox import Gap, Inbox, Item
+from worker.stream.kit import Kit
+from worker.stream.memory_view import MemoryView
+from worker.stream.outbox import Commit, Outbox
+from worker.stream.outputs import Outputs
+from worker.stream.saving import Saving
+from worker.stream.snapshots import Snapshots
+from worker.views.question import Question, Questions
+from worker.views.summary import Summary
+from worker.views.transcript import Transcript
+
+
+class LiveStream:
+    """The life of one stream in this worker, from `recovery.open_stream` to `close`."""
+
+    def __init__(self, kit: Kit, outbox: Outbox, session: Session, feed: Feed):
+        views, now = outbox.next.views, kit.clock()
+        self.session = session
+        self.feed = feed
+        self.outbox = outbox
+        self.inbox = Inbox(outbox.next)
+        self.is_leaving = False  # asked to let the stream go
+        self.is_hurried = False  # asked for its summary now: another stream wants the row
+        self._kit = kit
+        self._outputs = Outputs(kit.settings, outbox)
+        self._transcript = Transcript(kit.restorer, views.get("transcript", {}))
+        self._summary = Summary(kit.summariser, kit.cadence, views["summary"], now=now)
+        self._questions = Questions(
+            kit.drafts, kit.instructions, max_tokens=kit.settings.summary_max_tokens
+        )
+        self._memory = MemoryView(kit.engine, now=now)
+        self._num_slid_out = session.num_slid_out
+        self._has_ended: bool = views.get("ended", False)
+        self.loss: Loss | None = None  # its session is lost, and how
+        self._lacks_place = False  # something is to be written, and all places to write are taken
+        self._can_settle = True  # nothing of what is to be written is the next entry
+        self._holds_still = False  # nothing is fed until the window is computed and copied
+        self._saving = Saving(kit, session)
+        self.active_at = now
+
+    @property
+    def name(self) -> str:
+        return self.outbox.lease.stream
+
+    @property
+    def wants_entries(self) -> bool:
+        return not self._has_ended and self.inbox.has_room
+
+    def read_anew(self) -> None:
+        """From its start: another stream has the name of the one that was read."""
+        self.outbox.advance(entry_id="0-0", entries_read=0)
+        self.inbox.turn_back(self.outbox.next)
+
+    def take_in(self) -> None:
+        """Entries become lines of the transcript, lines become tokens of the window; summaries and
+        answers are begun when they are due."""
+        self._can_settle = self._has_place(self._settle)
+        rest = [self._has_place(p) for p in (self._obey, self._feed_window, self._begin_views)]
+        self._lacks_place = not (self._can_settle and all(rest))
+
+    def _has_place(self, part: Callable[[], None]) -> bool:
+        """Does `part`; False if all places to write were taken, so that it must be tried again."""
+        try:
+            with suppress(SessionLost):  # the next step reports it
+                part()
+        except NoFreeRow:
+            return False
+        return True
+
+    def _settle(self) -> None:
+        max_waiting = self._kit.engine.config.num_recent
+        while self.feed.num_waiting < max_waiting and not self._has_ended:
+            if self.outbox.is_stuck:
+                return
+            item = self.inbox.next_item(self.outbox.next.entry_id)
+            if item is None or not self._publish(item):
+                return
+            num_entries = item.num_entries if isinstance(item, Gap) else 1
+            num_read = self.outbox.next.entries_read + num_entries
+            self.outbox.advance(entry_id=item.id, entries_read=num_read)
+            self.inbox.settled()
+            self._kit.metrics.read(max(0, num_entries))
+            self.active_at, self.is_hurried = self._kit.clock(), False
+            if isinstance(item, Entry) and item.end_of_stream:
+                self._end_here()
+
+    def _publish(self, item: Item) -> bool:
+        """False while the model still writes it."""
+        if isinstance(item, Entry):
+            return self._publish_lines(item)
+        if isinstance(item, Gap) and item.num_entries < 0:
+            return True  # nothing is missing
+        self._outputs.rejected(item.republished())
+        self._kit.metrics.rejected(item.kind)
+        return True
+
+    def _publish_lines(self, entry: Entry) -> bool:
+        lines = self._transcript.settle(entry)
+        for fields in lines or ():
+            self.feed.publish(self._kit.line(fields))
+            self._outputs.line(fields)
+            self.outbox.advance(tokens_seen=self.feed.published)
+        return lines is not None
+
+    def _end_here(self) -> None:
+        """What follows belongs to the stream's next life."""
+        self._has_ended = True
+        self.inbox.turn_back(self.outbox.next)
+
+    @property
+    def _request(self) -> Request | None:
+        return self.inbox.request(self.outbox.next.entry_id)
+
+    def _obey(self) -> None:
+        request = self._request
+        if request is None or not self._is_caught_up:
+            return
+        if request.kind == "ask":
+            self._questions.ask(Question(request.id, request.question))
+            return  # carried out when it is answered
+        if request.kind == "flush" and (self._num_uncovered or self._summary.is_writing):
+            return  # carried out when the summary that is due now is there
+        if request.kind == "close":
+            self._end_here()
+        self.is_leaving |= request.kind == "release"
+        self._carried_out(request)
+
+    def _carried_out(self, request: Request) -> None:
+        self.inbox.carried_out()
+        self.outbox.advance(request_id=request.entry_id)
+
+    @property
+    def _is_caught_up(self) -> bool:
+        is_fed = self.feed.num_waiting == 0 and self.session.num_pending == 0
+        return is_fed and not self.session.is_lost
+
+    @property
+    def _num_uncovered(self) -> int:
+        return self.session.num_seen - self._summary.covered
+
+    def _feed_window(self) -> None:
+        if self._holds_still:
+            return
+        session, kit = self.session, self._kit
+        ahead = 2 * kit.engine.config.max_chunk - session.num_pending
+        tokens = self.feed.take(min(ahead, self._summary.room(session.num_seen)))
+        if tokens:
+            kit.engine.feed(session, tokens)
+            kit.metrics.fed(len(tokens))
+            self.active_at = kit.clock()
+
+    def finish_line(self) -> None:
+        """Feeds what is left of a line that is fed in part, as far as there is room: a session can
+        be saved between two lines only."""
+        if self.session.is_lost:
+            return
+        left = min(self.feed.num_left_of_line, self._summary.room(self.session.num_seen))
+        self._kit.engine.feed(self.session, self.feed.take(left))
+
+    # ---- views
+
+    def _begin_views(self) -> None:
+        now = self._kit.clock()
+        reason = self._summary_due(now)
+        wants_copy = reason is not None or self._questions.want_a_copy
+        self._holds_still = wants_copy or self._wants_snapshot(now)
+        if not wants_copy or self.session.num_pending:
+            return
+        if self._questions.want_a_copy:  # first: with each summary, not after some of them
+            self._questions.begin(self.session, now)
+        elif reason:
+            self._summary.begin(self.session, self.feed, reason, now)
+        self._holds_still = False
+
+    def _summary_due(self, now: float) -> str | None:
+        if self._num_uncovered and self._is_caught_up and not self._summary.is_writing:
+            if self._has_ended:
+                return "end"
+            if self._request and self._request.kind == "flush":
+                return "flush"
+            if self.is_hurried:
+                return "room"
+        return self._summary.due(self.session.num_seen, now)
+
+    def take_out(self) -> None:
+        """What the model has finished goes into the outbox, and the stream ends when it is over."""
+        now, metrics = self._kit.clock(), self._kit.metrics
+        metrics.slid_out(self.session.num_slid_out - self._num_slid_out)
+        self._num_slid_out = self.session.num_slid_out
+        summary = self._summary.finish(now)
+        if summary:
+            self._publish_summary(summary)
+            for name, prompt in self._kit.settings.prompts.items():
+                self._questions.ask(Question(name, prompt, is_rolling=True))
+        answered = self._questions.finish(now)
+        if answered:
+            question, fields = answered
+            self._outputs.answer(fields)
+            metrics.view("prompt", float(fields["seconds"]))
+            if not question.is_rolling and self._request:
+                self._carried_out(self._request)
+        if self._is_over:
+            self._end(now)
+        elif self._memory.is_due(self.session, now):
+            self._publish_memory(now)
+
+    def _publish_summary(self, fields: dict[str, str]) -> None:
+        self._outputs.summary(fields)
+        self.feed.forget(self._summary.covered)
+        self._kit.metrics.view("summary", float(fields["seconds"]))
+
+    def _publish_memory(self, now: float) -> None:
+        entry = self.outbox.next.entry_id
+        self._outputs.memory(self._memory.read(self.session, entry, now))
+
+    @property
+    def _is_over(self) -> bool:
+        return self._has_ended and self.outbox.next.status == "live" and self._is_done
+
+    def _end(self, now: float) -> None:
+        if self._summary.owes_the_last:
+            self._publish_summary(self._summary.repeat(self.outbox.next.entry_id))
+        self._publish_memory(now)
+        self.outbox.advance(status="closed", snapshot="")
+        self._kit.metrics.closed()
+
+    # ---- keeping
+
+    def commit(self, committer: Committer) -> Commit | None:
+        """Raises StaleOwner (drop this stream) and redis' connection errors (call again)."""
+        views = {
+            "transcript": self._transcript.to_json(),
+            "summary": self._summary.to_json(),
+            "ended": self._has_ended,
+        }
+        return self.outbox.commit(committer, views)
+
+    def _wants_snapshot(self, now: float) -> bool:
+        """A line that is fed in part is finished first: a snapshot stands between two lines."""
+        return self._saving.is_due(now) and self.feed.is_between_lines
+
+    def save(self, snapshots: Snapshots, *, last_chance: bool = False) -> None:
+        """Saves the session if that is due, or if this is the last chance."""
+        is_over = self.session.is_lost or self._has_ended
+        can_be = self.feed.is_between_lines and self.session.num_pending == 0 and not is_over
+        if can_be and (last_chance or self._wants_snapshot(self._kit.clock())):
+            self._saving.save(snapshots, self.outbox)
+
+    @property
+    def is_closed(self) -> bool:
+        """Its end is committed."""
+        return self.outbox.is_empty and self.outbox.checkpoint.status == "closed"
+
+    @property
+    def is_silent(self) -> bool:
+        """Nothing to settle or feed until something arrives."""
+        return self.inbox.is_empty and self._is_caught_up
+
+    @property
+    def is_resting(self) -> bool:
+        """Nothing to do until something arrives, or until the clock says so. Tokens that wait for
+        the engine's next steps are the engine's to do."""
+        is_owed = self._holds_still or (self.is_hurried and self._num_uncovered > 0)
+        is_going = self._has_ended or self.is_leaving or self.session.is_lost
+        is_idle = self.inbox.is_empty and self.feed.num_waiting == 0 and self.outbox.is_empty
+        return is_idle and not (is_owed or is_going or self._is_writing)
+
+    @property
+    def is_queueing(self) -> bool:
+        """Nothing to do until it has a place to write."""
+        is_settled = self.inbox.is_empty or not self._can_settle
+        is_idle = is_settled and self.session.num_pending == 0 and self.outbox.is_empty
+        is_busy = self._summary.is_writing or self._questions.is_answering or self.is_leaving
+        return self._lacks_place and is_idle and not (is_busy or self.session.is_lost)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing is unread, unsummarised or unanswered here, whatever became of its session."""
+        is_covered = self._summary.covered == self.feed.published and not self._has_ended
+        is_idle = self.inbox.is_empty and self.outbox.is_empty
+        return is_covered and is_idle and not self._is_writing
+
+    @property
+    def _is_writing(self) -> bool:
+        return self._summary.is_writing or not self._questions.is_empty
+
+    @property
+    def _is_done(self) -> bool:
+        return self._is_caught_up and not self._num_uncovered and not self._is_writing
+
+    def check_coverage(self) -> None:
+        """No token is outside the window that no summary has covered."""
+        num_kept = self.session.window.num_kept
+        assert self._summary.covered >= self.session.num_seen - num_kept  # noqa: S101
+
+    def close(self) -> None:
+        """Gives every row back; what is not committed is forgotten."""
+        self._transcript.close()
+        self._summary.close()
+        self._questions.close()
+        self._kit.engine.close(self.session)
