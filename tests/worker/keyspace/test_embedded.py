@@ -50,7 +50,7 @@ def test_a_durable_server_has_everything_after_a_kill() -> None:
 
 def test_it_does_not_outlive_a_process_that_is_killed() -> None:
     script = (
-        "from worker.embedded import EmbeddedServer; import time\n"
+        "from worker.keyspace.embedded import EmbeddedServer; import time\n"
         "server = EmbeddedServer(); server.start(); print(server.url, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
