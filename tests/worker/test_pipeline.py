@@ -132,7 +132,6 @@ def test_bad_entries_are_rejected_with_the_reason_and_the_stream_goes_on(
     bad = [
         redis.xadd(STREAM, {"speaker": "Ann"}),
         redis.xadd(STREAM, {"text": b"\xff\xfe"}),
-        redis.xadd(STREAM, {"text": "Hello.", "start": "soon"}),
         redis.xadd(STREAM, {"text": "x" * 70_000}),
     ]
     also_good = redis.xadd(STREAM, {"text": "Good night.", "mood": "fine"})
@@ -143,13 +142,25 @@ def test_bad_entries_are_rejected_with_the_reason_and_the_stream_goes_on(
     assert [r["reason"].split(":")[0].split(" (")[0] for r in rejected] == [
         "no text",
         "text is not UTF-8",
-        "start='soon' is not a number of seconds",
         "too big",
     ]
     transcript = outputs(redis_text, KEYS.transcript)
     assert [line["entry"].encode() for line in transcript[:2]] == [good, also_good]
     assert transcript[1]["mood"] == "fine"
     assert redis_text.xinfo_groups(STREAM)[0]["lag"] == 0
+
+
+def test_metadata_that_cannot_be_read_is_passed_on_and_counted(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    redis.xadd(STREAM, {"text": "Good morning.", "start": "soon", "end": "00:01:02,500"})
+    redis.xadd(STREAM, {"end_of_stream": "1"})
+    bench.run_to_end()
+    line = outputs(redis_text, KEYS.transcript)[0]
+    assert (line["text"], line["input.start"], line["end"]) == ("Good morning.", "soon", "62.5")
+    assert "start" not in line and not outputs(redis_text, KEYS.rejected)
+    count = bench.metrics.registry.get_sample_value
+    assert count("weir_entry_fields_unread_total", {"field": "start"}) == 1
 
 
 def test_entries_trimmed_away_unread_are_counted_and_said(

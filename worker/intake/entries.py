@@ -1,6 +1,8 @@
 """What an entry of an input stream may look like. Pure: bytes in, Entry or Rejected out.
 
-An entry is taken whole or rejected whole, with a reason; reading one never raises.
+Words matter more than what is said about them: an entry is rejected for its text alone (there is
+none, it is not UTF-8, it is too big). Any other field that cannot be read costs no word: it goes
+through as it came, under `input.NAME`, and is named in `unread`. Reading never raises.
 
 Text keeps every letter. Line breaks and tabs become spaces (a transcript is one line per entry),
 other control characters go, those that turn the direction of writing among them: they carry no
@@ -8,26 +10,26 @@ letters and would reach somebody's terminal.
 """
 
 import json
-import math
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+from worker.intake import values
+from worker.intake.names import in_our_words
+
+T = TypeVar("T")
 
 _LINE_BREAKS = dict.fromkeys([*range(0x09, 0x0E), *range(0x1C, 0x20), 0x85, 0x2028, 0x2029], " ")
 _TURNS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))  # of the direction of writing
 _CONTROLS = dict.fromkeys([*range(0x00, 0x20), *range(0x7F, 0xA0), 0xFEFF, *_TURNS], None)
 _CLEAN = {**_CONTROLS, **_LINE_BREAKS}
 
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
-
-_KNOWN = frozenset(
-    {b"text", b"speaker", b"start", b"end", b"segment", b"final", b"lang", b"end_of_stream"}
-)
-REJECTIONS = ("no_text", "not_utf8", "too_big", "wrong_type", "trimmed")
-_MAX_SHOWN_CHARS = 80
+# What a field may be besides the text; `Entry.unread` names some of these.
+ABOUT_THE_TEXT = ("speaker", "start", "end", "segment", "final", "lang", "end_of_stream")
+_KNOWN = frozenset({b"text", *(name.encode() for name in ABOUT_THE_TEXT)})
+REJECTIONS = ("no_text", "not_utf8", "too_big", "trimmed")
 _MAX_REPUBLISHED_CHARS = 2048
+_INPUT = "input."  # before the name of a field that has, in the transcript, another meaning
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Entry:
     """One entry as the pipeline reads it. Times are seconds, finite.
 
     `text` may be empty only if `end_of_stream`. `extra` holds the fields that have no meaning here,
-    as they came; bytes that are not UTF-8 are kept as surrogate escapes.
+    as they came; bytes that are not UTF-8 are kept as surrogate escapes. `unread` names the fields
+    that have a meaning and could not be read: `extra` has each of them as `input.NAME`.
     """
 
     id: str
@@ -56,16 +59,18 @@ class Entry:
     lang: str | None = None
     end_of_stream: bool = False
     extra: dict[str, str] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """An entry that cannot be read, and why: `kind` is one of REJECTIONS, `reason` a sentence."""
+    """An entry that cannot be read, and why: `kind` is one of REJECTIONS (of a request it is
+    "request"), `reason` a sentence."""
 
     id: str
     reason: str
     fields: dict[bytes, bytes]
-    kind: str = "wrong_type"
+    kind: str = "request"
 
     def republished(self) -> dict[str, str]:
         """What goes to the `:rejected` stream; `raw` is JSON, cut to a bound if it is longer."""
@@ -94,29 +99,56 @@ def parse_entry(
     """Read one entry. Field names are compared byte by byte: `Text` is not `text`."""
     try:
         _check_size(fields, limits)
-        return _parse(entry_id, fields)
+        return _parse(entry_id, in_our_words(fields))
     except _Unreadable as error:
         return Rejected(entry_id, str(error), dict(fields), error.kind)
 
 
 def _parse(entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
-    end_of_stream = _flag(fields, b"end_of_stream", default=False)
-    text = _text(fields, b"text")
-    if text is None and not end_of_stream:
+    about = _About(fields)
+    end_of_stream = about.read("end_of_stream", values.flag, default=False)
+    text = _words(fields.get(b"text", b""))
+    if not text and not end_of_stream:
         is_empty = b"text" in fields
         raise _Unreadable("no_text", f"no text: the field is {'empty' if is_empty else 'missing'}")
+    extra = {_as_it_came(n): _as_it_came(v) for n, v in fields.items() if n not in _KNOWN}
     return Entry(
         id=entry_id,
-        text=text or "",
-        speaker=_text(fields, b"speaker"),
-        start=_time(fields, b"start"),
-        end=_time(fields, b"end"),
-        segment=_text(fields, b"segment"),
-        final=_flag(fields, b"final", default=True),
-        lang=_text(fields, b"lang"),
+        text=text,
+        speaker=about.read("speaker", str, default=None),
+        start=about.read("start", values.seconds, default=None),
+        end=about.read("end", values.seconds, default=None),
+        segment=about.read("segment", str, default=None),
+        final=about.read("final", values.finality, default=True),
+        lang=about.read("lang", str, default=None),
         end_of_stream=end_of_stream,
-        extra={_as_it_came(n): _as_it_came(v) for n, v in fields.items() if n not in _KNOWN},
+        extra=about.unread | extra,
+        unread=tuple(name.removeprefix(_INPUT) for name in about.unread),
     )
+
+
+class _About:
+    """What the fields of one entry say about its text; what cannot be read is put aside."""
+
+    def __init__(self, fields: Mapping[bytes, bytes]) -> None:
+        self._fields = fields
+        self.unread: dict[str, str] = {}
+
+    def read(self, name: str, meaning: Callable[[str], T | None], *, default: T) -> T:
+        """`default` where there is nothing, or nothing that can be read."""
+        raw = self._fields.get(name.encode(), b"")
+        try:
+            text = _clean(raw)
+        except UnicodeDecodeError:
+            value = None
+        else:
+            if values.is_absent(text):
+                return default
+            value = meaning(text)
+        if value is None:
+            self.unread[_INPUT + name] = _as_it_came(raw)
+            return default
+        return value
 
 
 def _check_size(fields: Mapping[bytes, bytes], limits: EntryLimits) -> None:
@@ -131,42 +163,16 @@ def _check_size(fields: Mapping[bytes, bytes], limits: EntryLimits) -> None:
         )
 
 
-def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:
-    """The cleaned text of a field; None if it is missing or has nothing but blanks."""
+def _words(raw: bytes) -> str:
     try:
-        text = fields.get(name, b"").decode("utf-8")
+        return _clean(raw)
     except UnicodeDecodeError as error:
-        raise _Unreadable(
-            "not_utf8", f"{name.decode()} is not UTF-8 (byte {error.start})"
-        ) from None
-    return text.translate(_CLEAN).strip() or None
+        raise _Unreadable("not_utf8", f"text is not UTF-8 (byte {error.start})") from None
 
 
-def _time(fields: Mapping[bytes, bytes], name: bytes) -> float | None:
-    text = _text(fields, name)
-    if text is None:
-        return None
-    seconds = float(text) if _DECIMAL.fullmatch(text) else math.nan
-    if not math.isfinite(seconds):
-        raise _Unreadable(
-            "wrong_type", f"{name.decode()}={_short(text)} is not a number of seconds"
-        )
-    return seconds
-
-
-def _flag(fields: Mapping[bytes, bytes], name: bytes, *, default: bool) -> bool:
-    text = _text(fields, name)
-    if text is None:
-        return default
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    raise _Unreadable("wrong_type", f"{name.decode()}={_short(text)} is not 0, 1, true or false")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "...")
+def _clean(raw: bytes) -> str:
+    """Empty if it has nothing but blanks."""
+    return raw.decode("utf-8").translate(_CLEAN).strip()
 
 
 def _as_it_came(value: bytes) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from worker.intake.entries import EntryLimits, Rejected, parse_entry
+from worker.intake.values import seconds
 
 # How many bytes an entry may have is the worker's setting, which only the worker knows.
 _LIMITS = EntryLimits(max_bytes=2**63)
@@ -77,8 +77,5 @@ def _as_field(value: object) -> str:
 
 
 def _seconds(fields: dict[str, str]) -> float:
-    try:
-        seconds = float(fields.get("end") or fields.get("start") or 0)
-    except ValueError:
-        return 0.0
-    return seconds if math.isfinite(seconds) else 0.0
+    times = (seconds(fields.get(name, "")) for name in ("end", "start"))
+    return next((time for time in times if time is not None), 0.0)

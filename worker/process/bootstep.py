@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
 
-from worker.intake.entries import REJECTIONS
+from worker.intake.entries import ABOUT_THE_TEXT, REJECTIONS
 from worker.keyspace import registry
 from worker.keyspace.connection import connect, connect_blocking
 from worker.process.engine_thread import EngineThread
@@ -100,7 +100,8 @@ def host(app: WeirCelery) -> Hosted:
     # This one repeats nothing: where it is used, the answer should be quick when it is bad.
     probe = connect_blocking(settings, block_seconds=0)
     refuse_wrong_password(probe)
-    metrics, heartbeat = Metrics(CollectorRegistry(), rejections=REJECTIONS), Heartbeat()
+    metrics = Metrics(CollectorRegistry(), rejections=REJECTIONS, fields=ABOUT_THE_TEXT)
+    heartbeat = Heartbeat()
     metrics.watch_heartbeat(heartbeat.age_seconds)
     checks: dict[str, Check] = {"engine": heartbeat.check, "redis": partial(check_redis, probe)}
     health = _serve_health(settings, metrics, checks)

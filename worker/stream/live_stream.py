@@ -101,8 +101,10 @@ class LiveStream:
             self.inbox.settled()
             self._kit.metrics.read(max(0, num_entries))
             self.active_at, self.is_hurried = self._kit.clock(), False
-            if isinstance(item, Entry) and item.end_of_stream:
-                self._end_here()
+            if isinstance(item, Entry):
+                self._kit.metrics.unread(item.unread)
+                if item.end_of_stream:
+                    self._end_here()
 
     def _publish(self, item: Item) -> bool:
         """False while the model still writes it."""

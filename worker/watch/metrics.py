@@ -35,17 +35,24 @@ _POWERS_OF_TWO = tuple(2**n for n in range(13))
 class Metrics:
     """One worker's figures, registered in `registry`; the pipeline tells it what happened.
 
-    `rejections` names every class of rejection there is, so that each is exported as 0 from the
-    start and an alert on its increase sees the first one.
+    `rejections` names every class of rejection there is, `fields` every field of an entry that may
+    be unreadable, so that each is exported as 0 from the start and an alert on its increase sees
+    the first one.
     """
 
-    def __init__(self, registry: CollectorRegistry, *, rejections: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        rejections: Sequence[str] = (),
+        fields: Sequence[str] = (),
+    ) -> None:
         self.registry = registry
         ProcessCollector(registry=registry)
         registry.register(CudaMemory())
         self._add_memory()
         self._add_parking()
-        self._add_streams(rejections)
+        self._add_streams(rejections, fields)
         self._add_steps()
         self._add_durability()
 
@@ -100,6 +107,11 @@ class Metrics:
     def rejected(self, kind: str) -> None:
         """One entry went to a `:rejected` stream; `kind` is the class, never the full sentence."""
         self._entries_rejected.labels(kind).inc()
+
+    def unread(self, fields: Sequence[str]) -> None:
+        """These fields of an entry could not be read; its words were taken all the same."""
+        for name in fields:
+            self._fields_unread.labels(name).inc()
 
     def streams(self, counts: Mapping[str, int]) -> None:
         """How many owned streams are in each of `OWNED_STATES`; a state not named has none."""
@@ -208,7 +220,7 @@ class Metrics:
         self._show(MOVES, self._moves, self._move_seconds)
         self._show(LOSSES, self._sessions_lost)
 
-    def _add_streams(self, rejections: Sequence[str]) -> None:
+    def _add_streams(self, rejections: Sequence[str], fields: Sequence[str]) -> None:
         self._streams = self._gauge("weir_streams", "Streams by state.", "state")
         self._streams_closed = self._counter(
             "weir_streams_closed", "Streams that reached their end."
@@ -218,6 +230,10 @@ class Metrics:
             "weir_entries_rejected", "Entries refused, by reason.", "reason"
         )
         self._show(rejections, self._entries_rejected)
+        self._fields_unread = self._counter(
+            "weir_entry_fields_unread", "Fields beside the text that could not be read.", "field"
+        )
+        self._show(fields, self._fields_unread)
         self._lag_entries = self._gauge(
             "weir_lag_entries", "Unread entries, all owned streams together."
         )
