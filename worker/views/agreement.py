@@ -5,23 +5,25 @@ two successive hypotheses have it at the same place, or when its segment is fina
 "Low-Latency Sequence-to-Sequence Speech Recognition and Translation by Partial Hypothesis
 Selection"). What a later hypothesis says about a confirmed word is ignored.
 
-Pure: the state goes into the checkpoint as JSON, so an owner that dies loses no segment.
+Pure: the state goes into the checkpoint as JSON, so an owner that dies loses no segment. It is
+replaced, never changed: what was handed out for a commit stays what it was.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 NUM_SEGMENTS_KEPT = 64
 
 
-@dataclass
+@dataclass(frozen=True)
 class Segment:
     """One stretch of speech that its recogniser still rewrites."""
 
-    confirmed: list[str] = field(default_factory=list)
-    hypothesis: list[str] = field(default_factory=list)
+    confirmed: tuple[str, ...] = ()
+    hypothesis: tuple[str, ...] = ()
     num_parts: int = 0
     is_final: bool = False
 
@@ -46,20 +48,17 @@ class Agreement:
 
         A segment ends with its first final hypothesis; whatever is said of it later is old news.
         """
-        segment = self._segments.setdefault(name, Segment())
+        segment = self._segments.get(name, Segment())
         if segment.is_final:
             return None
-        words = text.split()
+        words = tuple(text.split())
         agreed = words if final else _common_prefix(segment.hypothesis, words)
         fresh = agreed[len(segment.confirmed) :]
-        segment.hypothesis = words
-        segment.confirmed += fresh
-        segment.is_final = final
+        self._segments[name] = Segment(
+            segment.confirmed + fresh, words, segment.num_parts + bool(fresh), final
+        )
         self._forget_old()
-        if not fresh:
-            return None
-        segment.num_parts += 1
-        return Confirmed(" ".join(fresh), segment.num_parts - 1, final)
+        return Confirmed(" ".join(fresh), segment.num_parts, final) if fresh else None
 
     def finish(self) -> dict[str, Confirmed]:
         """What the open segments still have to say when their stream ends, by their names."""
@@ -71,6 +70,7 @@ class Agreement:
         return last
 
     def to_json(self) -> dict[str, Any]:
+        """Of frozen values throughout, so that nothing in it changes afterwards."""
         return {
             name: {"c": s.confirmed, "h": s.hypothesis, "p": s.num_parts, "f": s.is_final}
             if not s.is_final
@@ -82,7 +82,7 @@ class Agreement:
     def from_json(cls, state: dict[str, Any]) -> Agreement:
         return cls(
             {
-                name: Segment(s.get("c", []), s.get("h", []), s.get("p", 0), s["f"])
+                name: Segment(tuple(s.get("c", ())), tuple(s.get("h", ())), s.get("p", 0), s["f"])
                 for name, s in state.items()
             }
         )
@@ -95,10 +95,10 @@ class Agreement:
             del self._segments[name]
 
 
-def _common_prefix(one: list[str], other: list[str]) -> list[str]:
+def _common_prefix(one: Sequence[str], other: tuple[str, ...]) -> tuple[str, ...]:
     length = 0
     for a, b in zip(one, other, strict=False):
         if a != b:
             break
         length += 1
-    return one[:length]
+    return other[:length]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from engine import GenerateRequest, GrammarError, Grammars
 from worker.views.draft import Draft, Drafts
@@ -59,8 +59,13 @@ class Restorer:
         letters_of_it = [char for char in text if char.isalpha()]
         return sum(map(str.isascii, letters_of_it)) > 0.9 * len(letters_of_it)
 
-    def begin(self, raw: str, context: str) -> Restoration:
-        return Restoration(self, deque(self._pieces(raw) or [raw]), context)
+    def begin(
+        self, text: str, *, before: str, after: str, names: Mapping[str, str]
+    ) -> Restoration:
+        """before: words published just before. after: words that follow and are not published yet.
+        names: how this stream writes a word, by its lower-case form."""
+        del after, names  # the language model's own grammar writes from left to right
+        return Restoration(self, deque(self._pieces(text) or [text]), before)
 
     def draft(self, piece: str, context: str) -> Draft:
         """Raises engine.NoFreeRow, engine.GrammarError."""

@@ -91,7 +91,7 @@ class Transcript:
     def _restoration(self, text: str, entry: Entry) -> Restoration | None:
         if self._restorer is None or not self._restorer.wants(text, entry.lang):
             return None
-        return self._restorer.begin(text, self._context)
+        return self._restorer.begin(text, before=self._context, after="", names={})
 
     def _fields(self, entry: Entry, settled: Settling, text: str) -> Fields:
         segment, is_final = entry.segment or "", settled.confirmed.is_final
