@@ -59,9 +59,7 @@ class Restorer:
         letters_of_it = [char for char in text if char.isalpha()]
         return sum(map(str.isascii, letters_of_it)) > 0.9 * len(letters_of_it)
 
-    def begin(
-        self, text: str, *, before: str, after: str, names: Mapping[str, str]
-    ) -> Restoration:
+    def begin(self, text: str, *, before: str, after: str, names: Mapping[str, str]) -> Restoration:
         """before: words published just before. after: words that follow and are not published yet.
         names: how this stream writes a word, by its lower-case form."""
         del after, names  # the language model's own grammar writes from left to right
