@@ -1,4 +1,4 @@
-"""The README's table of families: what the engine sees of the small models that its tests run."""
+"""The table of families in docs/models.md: what the engine sees of the models of its tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """All settings, read once from `WEIR_*` environment variables. Frozen, checked when made.
 
-Each field says in its description what it does; `--help` and the README's table are made from it.
+Each field says in its description what it does; `--help` and docs/settings.md are made from it.
 """
 
 from collections.abc import Iterable
