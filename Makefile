@@ -25,10 +25,20 @@ bench: $(STAMP)  ## side-by-side speed figures; the last line is JSON
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
+# What can go wrong on a fresh machine is said in one line; all that pip said is in its log.
+PIP_LOG := $(VENV)/pip.log
+NO_VENV = "$(PYTHON) cannot make virtual environments (no ensurepip). On Debian and Ubuntu:" \
+  "apt install python3-venv; elsewhere name another Python: make PYTHON=... $(MAKECMDGOALS)"
+NO_NETWORK = "pip cannot reach its package index. Is there a network? Behind a proxy set HTTPS_PROXY," \
+  "for an index of your own PIP_INDEX_URL; then again: make $(MAKECMDGOALS) (more in $(PIP_LOG))"
+
 $(STAMP): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
 	  || { echo "Weir needs Python 3.10 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Installing Weir and its libraries into $(VENV) (about a minute; torch is the large one) ..."
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv $(VENV) >/dev/null \
+	  || { echo $(NO_VENV); exit 1; }
+	@$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e '.[dev]' >$(PIP_LOG) 2>&1 \
+	  || { if grep -q "after connection broken" $(PIP_LOG); then echo $(NO_NETWORK); \
+	       else echo "pip failed: $$(grep -m 1 ^ERROR $(PIP_LOG)) (more in $(PIP_LOG))"; fi; exit 1; }
 	@touch $@
