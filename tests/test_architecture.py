@@ -119,6 +119,7 @@ ROOMS: dict[str, str] = {
     # the worker
     "worker": "",
     "worker.intake": "",
+    "worker.formats": "intake",
     "worker.settings": "intake",
     "worker.keyspace": "intake settings",
     "worker.views": "engine engine.text intake",
@@ -130,8 +131,8 @@ ROOMS: dict[str, str] = {
     "worker.app": "engine settings watch pipeline process",
     "worker.cli": "settings keyspace",
     "worker.__main__": "cli",
-    "worker.demo": "intake settings keyspace",
-    "worker.commands": "engine engine.bench engine.evals intake settings keyspace cli demo",
+    "worker.demo": "intake formats settings keyspace",
+    "worker.commands": "engine engine.bench engine.evals formats settings keyspace cli demo",
 }
 
 
@@ -246,7 +247,7 @@ def test_the_worker_leaves_tensors_and_models_to_the_engine(package: str) -> Non
 
 def test_pure_files_of_the_worker_load_no_library() -> None:
     heavy = {"redis", "celery", "kombu", "prometheus_client", "torch", "engine", "transformers"}
-    pure = [name for name in MODULES if name.startswith("worker.intake")]
+    pure = [name for name in MODULES if name.startswith(("worker.intake", "worker.formats"))]
     for name in (*pure, "worker.keyspace.keys", "worker.views.agreement"):
         loaded = {module.partition(".")[0] for module in loaded_with(name)}
         assert not loaded & heavy, name

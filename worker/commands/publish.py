@@ -1,5 +1,8 @@
-"""Publish text to a stream: every line of a file or of standard input becomes an entry. A line that
-is a JSON object gives the entry's fields (text, speaker, start, end, ...).
+"""Publish a file or standard input to a stream: text, captions, or what a recogniser wrote.
+
+What a file is, is seen from what is in it: plain text, JSON lines, SubRip, WebVTT, and the JSON of
+Whisper, Deepgram, AssemblyAI, Amazon Transcribe, Google and Azure; compressed (gzip) or not. A pipe
+is read line by line as it comes: JSON objects, or text, as its first line is.
 
 What is published is there once, even if the connection breaks; while the server is away, it waits.
 """
@@ -7,22 +10,28 @@ What is published is there once, even if the connection breaks; while the server
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import BinaryIO
 
-from redis.exceptions import ConnectionError, TimeoutError
+from redis import Redis
 from rich.console import Console
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from worker.commands.asking import check_name
-from worker.intake.lines import BadLine, Pace, read_line
+from worker.commands.publishing import Publishing, progress_of
+from worker.formats.catalogue import FORMATS
+from worker.formats.clock import clock
+from worker.formats.lines import Fields
+from worker.formats.pace import Pace, times
+from worker.formats.piped import piped
+from worker.formats.reading import Reading, read_file
+from worker.formats.rows import BadFile, LeftOut
+from worker.formats.sources import STANDARD_INPUT, is_whole, opened
 from worker.keyspace.connection import connect
+from worker.keyspace.keys import is_matched
 from worker.keyspace.publisher import Publisher
+from worker.keyspace.registry import has_been_owned
+from worker.settings.config import Settings
 from worker.settings.options import (
     SERVER_SETTINGS,
     UsageError,
@@ -31,104 +40,105 @@ from worker.settings.options import (
     settings_from,
 )
 
-_RETRY_SECONDS = 1.0
-_LONGEST_SLEEP_SECONDS = 3600.0  # a `start` may be any number, a sleep may not
-_COLUMNS = (
-    TextColumn("{task.completed:,.0f} entries, {task.fields[num_words]:,} words"),
-    TimeElapsedColumn(),
-)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY", help="the stream, such as live:standup")
     parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="- is standard input")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        metavar="NAME",
+        help=f"what the file is, instead of what it looks like: {', '.join(FORMATS)}",
+    )
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--rate", type=positive_number, metavar="W", help="words per second")
     pace.add_argument(
         "--speed",
         type=positive_number,
         metavar="X",
-        help="play it at X times the speed of its `start` and `end` times (JSON lines)",
+        help="play it at X times the speed of its times, counted from the first one",
     )
     parser.add_argument(
         "--end", action="store_true", help="say that the stream ends, after the last line"
     )
-    add_settings(parser, SERVER_SETTINGS)
+    add_settings(parser, (*SERVER_SETTINGS, "pattern", "max_entry_bytes"))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """1 if some lines could not be published."""
+    """1 if some of it could not be published."""
     check_name(arguments.key)
+    settings, name = settings_from(arguments), arguments.file
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(opened(name))
+        except OSError as error:
+            why = error.strerror
+            raise UsageError(f"{name} cannot be read: {why}; FILE is a path or -") from None
+        try:
+            # A pipe's format is not known before it ends, unless it is said.
+            reading = (
+                read_file(file.read(), arguments.format)
+                if is_whole(file) or arguments.format
+                else None
+            )
+            redis = stack.enter_context(connect(settings))
+            redis.ping()
+            return _publish(arguments, settings, redis, reading, file)
+        except BadFile as error:
+            raise UsageError(f"{_named(name)} is not published: {error}") from None
+
+
+def _publish(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    redis: Redis,
+    reading: Reading | None,
+    file: BinaryIO,
+) -> int:
     pace = Pace(words_per_second=arguments.rate, speed=arguments.speed)
-    with connect(settings_from(arguments)) as redis, _opened(arguments.file) as file:
-        redis.ping()
-        # On a terminal it moves; in a pipe or a log it would be noise.
-        console = Console(stderr=True, highlight=False)
-        with Progress(*_COLUMNS, console=console, disable=not console.is_terminal) as progress:
-            publishing = _Publishing(Publisher(redis, arguments.key), progress)
-            publishing.publish(pace.due(publishing.entries(file)))
-            if arguments.end:
-                publishing.publish([(0.0, {"end_of_stream": "1"})])
+    num_entries = len(reading.entries) if reading else None
+    console = Console(stderr=True, highlight=False)
+    with progress_of(console, num_entries) as progress:
+        publisher = Publisher(redis, arguments.key)
+        publishing = Publishing(publisher, progress, settings.max_entry_bytes, num_entries)
+        if reading:
+            publishing.say(f"{_named(arguments.file)} is {_described(reading)}")
+        if not _is_awaited(redis, settings, arguments.key):
+            publishing.say(
+                f"no worker with WEIR_PATTERN={settings.pattern} takes {arguments.key}; it waits "
+                "until one does"
+            )
+        entries: Iterable[Fields | LeftOut] = piped(file)
+        if reading:
+            entries = [*reading.left_out, *reading.entries]
+        publishing.publish(pace.due(publishing.fit(entries)), at_once=reading is not None)
+        if arguments.end:
+            publishing.publish([(0.0, {"end_of_stream": "1"})])
     return 1 if publishing.num_bad else 0
 
 
-class _Publishing:
-    """One run of the command: lines in, entries out, and what is said about it on the way."""
-
-    def __init__(self, publisher: Publisher, progress: Progress) -> None:
-        self._publisher = publisher
-        self._progress = progress
-        self._task = progress.add_task("", total=None, num_words=0)
-        self._started = time.monotonic()
-        self._num_words = 0
-        self.num_bad = 0
-
-    def entries(self, file: BinaryIO) -> Iterator[dict[str, str]]:
-        """The entries of a file, read as they come; bad lines are reported and passed over."""
-        for number, line in enumerate(iter(file.readline, b""), 1):
-            fields = self._read(number, line)
-            if fields:
-                yield fields
-
-    def publish(self, paced: Iterable[tuple[float, dict[str, str]]]) -> None:
-        """Each entry when it is due, in seconds from the start."""
-        for due, fields in paced:
-            while (early := self._started + due - time.monotonic()) > 0:
-                time.sleep(min(early, _LONGEST_SLEEP_SECONDS))
-            while not self._is_published(fields):
-                time.sleep(_RETRY_SECONDS)
-            self._num_words += len(fields.get("text", "").split())
-            self._progress.update(self._task, advance=1, num_words=self._num_words)
-
-    def _read(self, number: int, line: bytes) -> dict[str, str] | None:
-        try:
-            return read_line(line.decode("utf-8"))
-        except (BadLine, UnicodeDecodeError) as error:
-            reason = error if isinstance(error, BadLine) else "not UTF-8"
-            self.num_bad += 1
-            self._say(f"line {number} is left out: {reason}")
-            return None
-
-    def _is_published(self, fields: dict[str, str]) -> bool:
-        try:
-            self._publisher.publish([fields])
-        except (ConnectionError, TimeoutError):
-            self._say("Redis is away; trying again until it is back")
-            return False
-        return True
-
-    def _say(self, what: str) -> None:
-        self._progress.console.print(Text(f"weir publish: {what}"), soft_wrap=True)
+def _is_awaited(redis: Redis, settings: Settings, key: str) -> bool:
+    """Whether workers that are set as this command is look for the stream, or one had it."""
+    return is_matched(key, settings.patterns) or has_been_owned(redis, key)
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        file = Path(name).open("rb")  # noqa: SIM115 (closed below; only opening may fail so)
-    except OSError as error:
-        raise UsageError(f"{name} cannot be read: {error.strerror}; FILE is a path or -") from None
-    with file:
-        yield file
+def _named(file: str) -> str:
+    return "standard input" if file == STANDARD_INPUT else file
+
+
+def _described(reading: Reading) -> str:
+    """What it was taken for, and how much of what there is in it."""
+    encoding = "" if reading.encoding == "utf-8" else f" in {reading.encoding}"
+    num_words = sum(len(fields["text"].split()) for fields in reading.entries if "text" in fields)
+    return (
+        f"{reading.title}{encoding}: {len(reading.entries):,} entries, {num_words:,} words"
+        f"{_span(reading.entries)}"
+    )
+
+
+def _span(entries: Sequence[Fields]) -> str:
+    known = [(start, end) for start, end in map(times, entries) if start is not None]
+    if not known:
+        return ", no times"
+    first, last = min(start for start, _ in known), max(end or start for start, end in known)
+    return f", {clock(first)} to {clock(last)}"

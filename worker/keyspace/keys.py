@@ -14,7 +14,9 @@ name's first `}`, the other two go on with `:K` after it.
 """
 
 from binascii import crc_hqx
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import count
 
@@ -61,6 +63,11 @@ def stream_keys(stream: str) -> StreamKeys:
 def is_own_key(key: str) -> bool:
     """Whether Weir itself writes this key; such a key is never taken for an input."""
     return key.startswith(PREFIX)
+
+
+def is_matched(key: str, patterns: Iterable[str]) -> bool:
+    """Whether a key matches one of these patterns, as Redis reads them."""
+    return any(fnmatchcase(key, pattern.replace("[^", "[!")) for pattern in patterns)
 
 
 def hash_tag(key: str) -> str | None:

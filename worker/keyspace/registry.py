@@ -74,6 +74,11 @@ def is_known(redis: Redis, stream: str) -> bool:
     return bool(redis.exists(stream, stream_keys(stream).state))
 
 
+def has_been_owned(redis: Redis, stream: str) -> bool:
+    """Whether a worker has ever taken the stream."""
+    return bool(redis.exists(stream_keys(stream).state))
+
+
 def has_closed(redis: Redis, stream: str) -> bool:
     return redis.hget(stream_keys(stream).state, "status") == b"closed"
 

@@ -23,21 +23,21 @@ def test_json_lines_are_fields_and_other_lines_are_text(tmp_path: Path) -> None:
     talk = read_talk(
         written(
             tmp_path / "talk.txt",
-            '{"text": "Moves.", "speaker": "Ruben", "start": 1, "end": 2.5, "room": ["a"]}\n'
+            "  A plain line  \r\n"
             "\n"
-            "  and a plain line  \r\n",
+            '{"text": "Moves.", "speaker": "Ruben", "start": 1, "end": 2.5, "room": ["a"]}\n',
         )
     )
-    assert talk[0].fields == {
-        "text": "Moves.",
-        "speaker": "Ruben",
-        "start": "1",
-        "end": "2.5",
-        "room": '["a"]',
-    }
-    assert talk[0].end == 2.5
-    assert talk[1].fields["text"] == "and a plain line"
-    assert talk[1].end > talk[0].end
+    assert talk[0].fields["text"] == "A plain line"
+    about = {"speaker": "Ruben", "start": "1", "end": "2.5", "room": '["a"]'}
+    assert talk[1].fields == {"text": "Moves.", **about, "end_of_stream": "1"}
+    assert talk[1].end >= talk[0].end
+
+
+def test_a_talk_begins_at_nought_whenever_its_file_does(tmp_path: Path) -> None:
+    captions = "1\n01:00:00,000 --> 01:00:02,000\nHi.\n\n2\n01:00:03,000 --> 01:00:05,500\nHo.\n"
+    talk = read_talk(written(tmp_path / "talk.srt", captions))
+    assert [(one.fields["text"], one.end) for one in talk] == [("Hi.", 2.0), ("Ho.", 5.5)]
 
 
 def test_only_the_last_utterance_ends_the_stream(tmp_path: Path) -> None:
@@ -60,12 +60,13 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("", "has no text"),
         ("\n \n", "has no text"),
-        ("Fine.\n{not json\n", "line 2: not a JSON object"),
-        ('{"speaker": "Ruben"}', "line 1: no text"),
-        ('{"text": "\\ud800"}', "line 1: half a character"),
-        ('{"text": "Yes.", "end": ' + "9" * 5000 + "}", "line 1: a number with too many digits"),
-        ('{"text": ' + "[" * 100_000, "line 1: nested too deep"),
-        ('{"text": "Per", "segment": "7", "final": 0}', "line 1: final=0"),
+        ('Fine.\n{"not": json\n', "line 2: not a JSON object"),
+        ('{"speaker": "Ruben"}', "no format that is known"),
+        ('{"text": "Yes."}\n{"speaker": "Ruben"}', "line 2: no text"),
+        ('{"text": "\\ud800"}', "entry 1: half a character"),
+        ('{"text": "Yes.", "end": ' + "9" * 5000 + "}", "a number with too many digits"),
+        ('{"text": ' + "[" * 100_000, "nested too deep"),
+        ('{"text": "Per", "segment": "7", "final": 0}', "entry 1: final=0"),
     ],
 )
 def test_a_bad_talk_is_refused_with_its_place(tmp_path: Path, content: str, complaint: str) -> None:
@@ -77,7 +78,7 @@ def test_a_bad_talk_is_refused_with_its_place(tmp_path: Path, content: str, comp
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "talk.bin"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadTalk, match="not UTF-8"):
+    with pytest.raises(BadTalk, match="is damaged"):
         read_talk(str(path))
 
 

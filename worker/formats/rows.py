@@ -1,0 +1,41 @@
+"""A row: one piece of speech in a file, with the fields of an entry as Python values.
+
+`text` is always there and not blank; `start` and `end` are seconds. None is absent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class BadFile(Exception):
+    """The file cannot be read as speech. The message says why, without the file's name."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A piece of a file that is no entry: where it is and why."""
+
+    place: str
+    why: str
+
+
+def row(text: object, **about: object) -> Row | None:
+    """None if there is nothing said. Line breaks are blanks: an entry is one line."""
+    words = " ".join(text.split()) if isinstance(text, str) else ""
+    if not words:
+        return None
+    return {"text": words} | {n: value for n, value in about.items() if value not in (None, "")}
+
+
+def as_fields(row: Row) -> dict[str, str]:
+    """As Redis takes it: numbers and truth values become strings, None is left out."""
+    return {name: as_field(value) for name, value in row.items() if value is not None}
+
+
+def as_field(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
