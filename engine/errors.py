@@ -23,7 +23,7 @@ class ModelRefused(EngineError):
 
 
 class NotStreamable(Exception):
-    """Why a model cannot stream, and nothing else: model.py makes a ModelRefused of it."""
+    """Why a model cannot stream, and nothing else; whoever loads it makes a ModelRefused of it."""
 
 
 class GrammarError(EngineError):

@@ -205,9 +205,9 @@ def test_the_engine_knows_no_worker(package: str) -> None:
 
 
 def test_few_files_of_the_engine_know_transformers() -> None:
-    """load.py loads models and model.py runs them, hook.py is their attention function, which
-    adapters.py brings to the families that have no place for it, tokenizer.py the tokenizer, and
-    sink_cache.py is a cache as its models take it; evaluation takes a loaded model, and benchmarks
+    """In `model`, models are loaded and run; in `attention`, the hook is their attention function,
+    which adapters bring to the families that have no place for it; in `text` is the tokenizer; the
+    sink cache is a cache as its models take it; evaluation takes a loaded model, and benchmarks
     run the stock one."""
     known = ("model.load", "model.model", "attention.hook", "attention.adapters", "evaluate")
     known += ("text.tokenizer", "cache.sink_cache", "bench*")

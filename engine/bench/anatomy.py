@@ -34,7 +34,7 @@ PARTS = (
 )  # fmt: skip
 OF_THE_ENGINE = (ENGINE_OPERATIONS, ENGINE_PYTHON, PLANNING)
 
-# The last two are what packing.py makes of most layers.
+# The last two are what engine/weights/packing.py makes of most layers.
 LINEAR_NAMES = {"aten::linear", "mkldnn::_linear_pointwise", "onednn::qlinear_pointwise"}
 PRODUCT_NAMES = {
     "aten::bmm",

@@ -1,8 +1,9 @@
 """Rows that always hold the same number of tokens, read by a model's own attention.
 
-They are rows of the engine's store (window.py says which token is in which slot, kv_store.py how
-keys are kept), but once the window is full a query that nobody can turn back looks at the sinks:
-their slots then hold keys that are turned forward for it, and the stored ones are put away.
+They are rows of the engine's store (engine/schedule/window.py says which token is in which slot,
+engine/memory/kv_store.py how keys are kept). But once the window is full, the model's own attention
+does not turn its queries back for the sinks: the sinks' slots then hold keys that are turned
+forward instead, and the stored ones are put away.
 """
 
 from __future__ import annotations

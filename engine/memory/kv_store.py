@@ -29,8 +29,8 @@ class LayerShape:
 class KVStore:
     """`keys[layer]` and `values[layer]` are (rows, KV, slots, D), kept as `format` keeps numbers.
 
-    A row is one session's memory; what its slots hold is said in window.py. Keys are stored
-    rotated, and sinks keep the positions 0, 1, 2, ... at which they were written.
+    A row is one session's memory; what its slots hold is said in engine/schedule/window.py. Keys
+    are stored rotated, and sinks keep the positions 0, 1, 2, ... at which they were written.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 Of an attention's q_proj, k_proj and v_proj the first that is asked computes the outputs of all, and
 the others take theirs. Numbers are compared, not tensors: inputs that were changed in place, or lie
-where others lay, are other inputs. A model that gives siblings different ones is slower for it,
-never wrong. For weights in int8 alone: in floats this gains nothing (tests/bench/RESULTS.md), and
+where others lay, are other inputs. A model that gives them different ones is slower for it, never
+wrong. For weights in int8 alone: in floats this gains nothing (tests/bench/RESULTS.md), and
 in int4, which share no rounding, it loses a little.
 """
 
@@ -20,13 +20,13 @@ NAMES = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
 
 
 class Kept(NamedTuple):
-    """What one sibling was given, a copy, and what the others may take, by their place."""
+    """What one layer was given, a copy, and what the others may take, by their place."""
 
     inputs: Tensor
     outputs: dict[int, Tensor]
 
 
-class Siblings(nn.Module):
+class FusedProduct(nn.Module):
     """`joined` computes the outputs of all, `sizes` of them each, one after another.
 
     An output is handed out once, and kept until then or until other inputs come, whatever threads
@@ -55,20 +55,20 @@ class Siblings(nn.Module):
         return own
 
 
-class Sibling(nn.Module):
-    """A linear layer whose outputs are computed with those of its siblings."""
+class FusedLinear(nn.Module):
+    """A linear layer whose outputs are computed with those of others, by the `product` of all."""
 
-    def __init__(self, siblings: Siblings, place: int, in_features: int) -> None:
+    def __init__(self, product: FusedProduct, place: int, in_features: int) -> None:
         super().__init__()
-        self.siblings, self.place = siblings, place
-        self.in_features, self.out_features = in_features, siblings.sizes[place]
+        self.product, self.place = product, place
+        self.in_features, self.out_features = in_features, product.sizes[place]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        answer: Tensor = self.siblings.answer(self.place, inputs)
+        answer: Tensor = self.product.answer(self.place, inputs)
         return answer
 
 
-def siblings_in(parent: nn.Module) -> Iterator[dict[str, nn.Linear]]:
+def fusible_in(parent: nn.Module) -> Iterator[dict[str, nn.Linear]]:
     """By name, layers of `parent` that may be computed as one."""
     for names in NAMES:
         linears = {name: getattr(parent, name, None) for name in names}

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from engine.weights.fused_linear import Sibling, Siblings, join, siblings_in
+from engine.weights.fused_linear import FusedLinear, FusedProduct, fusible_in, join
 from engine.weights.int4_linear import Int4Linear, PackedInt4Linear
 from engine.weights.int8_linear import Int8Linear, multiplies_int8
 
@@ -67,7 +67,7 @@ def pack_linears(model: nn.Module, input_bits: int = 16) -> None:
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
     for parent in list(model.modules()):
-        for linears in siblings_in(parent):
+        for linears in fusible_in(parent):
             _pack_as_one(parent, linears, input_bits)
         for name, child in parent.named_children():
             if isinstance(child, nn.Linear | Int4Linear):
@@ -78,9 +78,9 @@ def _pack_as_one(parent: nn.Module, linears: dict[str, nn.Linear], input_bits: i
     packed = _packed(join(list(linears.values())), input_bits)
     if packed is None:
         return
-    siblings = Siblings(packed, [linear.out_features for linear in linears.values()])
+    product = FusedProduct(packed, [linear.out_features for linear in linears.values()])
     for place, name in enumerate(linears):
-        setattr(parent, name, Sibling(siblings, place, packed.in_features))
+        setattr(parent, name, FusedLinear(product, place, packed.in_features))
 
 
 def _ops() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from pathlib import Path
@@ -85,6 +86,31 @@ def test_every_variable_that_is_named_exists() -> None:
     of_commands = tuple(f"{ENV_PREFIX}{name}_".upper() for name in COMMANDS)
     named = set(re.findall(r"WEIR_[A-Z_]*[A-Z]", ALL))
     assert {name for name in named - known if not name.startswith(of_commands)} == set()
+
+
+def test_every_file_that_the_code_speaks_of_exists() -> None:
+    """In docstrings and comments: from the root, or beside the file that says it."""
+    stale = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for folder in ("engine", "worker", "ops", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        for text in spoken(path)
+        for name in re.findall(r"(?<![\w/.*{])\w[\w/]*\.(?:py|lua)\b(?![(\w])", text)
+        if not (ROOT / name).exists() and not (path.parent / name).exists()
+    ]
+    assert stale == []
+
+
+def spoken(path: Path) -> list[str]:
+    """What a file says to people: docstrings, and comments."""
+    source = path.read_text(encoding="utf-8")
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, documented)
+    ]
+    return [*docstrings, *re.findall(r"#.*", source)]
 
 
 def test_ci_runs_the_readme_s_test_command() -> None:

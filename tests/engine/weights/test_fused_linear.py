@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from engine.weights import packing
-from engine.weights.fused_linear import NAMES, Sibling, Siblings, join, siblings_in
+from engine.weights.fused_linear import NAMES, FusedLinear, FusedProduct, fusible_in, join
 from engine.weights.int8_linear import Int8Linear
 from engine.weights.quantise import quantise
 from tests.engine.families import tiny
@@ -38,10 +38,10 @@ class Counting(nn.Linear):
         return super().forward(inputs)
 
 
-def counting_siblings() -> tuple[Counting, list[Sibling]]:
+def counting_layers() -> tuple[Counting, list[FusedLinear]]:
     joined = Counting()
-    siblings = Siblings(joined, SIZES)
-    return joined, [Sibling(siblings, place, NUM_INPUTS) for place in range(len(SIZES))]
+    product = FusedProduct(joined, SIZES)
+    return joined, [FusedLinear(product, place, NUM_INPUTS) for place in range(len(SIZES))]
 
 
 def alone(joined: Counting, place: int, inputs: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def ones(num_tokens: int = 2) -> Tensor:
     return torch.ones(1, num_tokens, NUM_INPUTS)
 
 
-# A tensor of a few, asked of a sibling; or changed in place first; or made anew where it lay.
+# A tensor of a few, asked of a layer; or changed in place first; or made anew where it lay.
 ASKED = st.tuples(
     st.sampled_from(["ask", "change", "replace"]),
     st.integers(0, 2),
@@ -67,7 +67,7 @@ ASKED = st.tuples(
 def test_answers_are_those_of_each_layer_alone(
     is_inference: bool, asked: Sequence[tuple[str, int, int, int]]
 ) -> None:
-    joined, siblings = counting_siblings()
+    joined, layers = counting_layers()
     with torch.inference_mode(is_inference):
         given_inputs = [ones(1), ones(2), ones(2)]
         for action, which, place, number in asked:
@@ -76,56 +76,56 @@ def test_answers_are_those_of_each_layer_alone(
             elif action == "replace":
                 given_inputs[which] = number * ones(1 + number % 2)
             inputs = given_inputs[which]
-            answer = siblings[place](inputs)
+            answer = layers[place](inputs)
             assert torch.equal(answer, alone(joined, place, inputs))
             assert answer.is_contiguous()
             # Whoever is given an answer may overwrite it, and its inputs' numbers stay their own.
             answer.fill_(1e6)
 
 
-def test_siblings_that_are_given_the_same_are_computed_once() -> None:
-    joined, siblings = counting_siblings()
+def test_layers_that_are_given_the_same_are_computed_once() -> None:
+    joined, layers = counting_layers()
     for num_steps in range(1, 4):
         inputs = num_steps * ones()
         for place in (1, 0, 2):
-            siblings[place](inputs)
+            layers[place](inputs)
         assert joined.num_calls == num_steps
 
 
 def test_one_that_asks_twice_is_answered_anew() -> None:
-    joined, siblings = counting_siblings()
+    joined, layers = counting_layers()
     inputs = ones()
-    first, second = siblings[0](inputs), siblings[0](inputs)
+    first, second = layers[0](inputs), layers[0](inputs)
     assert joined.num_calls == 2
     assert first.data_ptr() != second.data_ptr()
 
 
 def test_nothing_is_kept_when_all_have_theirs() -> None:
-    _, siblings = counting_siblings()
+    _, layers = counting_layers()
     inputs = ones()
-    answers = [sibling(inputs) for sibling in siblings]
+    answers = [layer(inputs) for layer in layers]
     kept = [weakref.ref(tensor) for tensor in (inputs, *answers)]
-    assert siblings[0].siblings._kept is None
+    assert layers[0].product._kept is None
     del inputs, answers
     assert not any(tensor() is not None for tensor in kept)
 
 
 def test_other_numbers_of_another_type_are_other_inputs() -> None:
-    joined, siblings = counting_siblings()
-    siblings[0](ones())
+    joined, layers = counting_layers()
+    layers[0](ones())
     joined.double()
-    assert siblings[1](ones().double()).dtype == torch.float64
+    assert layers[1](ones().double()).dtype == torch.float64
 
 
 def test_threads_that_ask_at_once_get_their_own() -> None:
-    joined, siblings = counting_siblings()
+    joined, layers = counting_layers()
     wrong: list[int] = []
 
     def ask(thread: int) -> None:
         for step in range(300):
             inputs = (step % 2 + thread) * ones()
-            for place, sibling in enumerate(siblings):
-                answer = sibling(inputs)
+            for place, layer in enumerate(layers):
+                answer = layer(inputs)
                 if not torch.equal(answer, alone(joined, place, inputs)):
                     wrong.append(step)
                 answer.zero_()
@@ -163,7 +163,7 @@ def in_int8(module: nn.Module) -> nn.Module:
 @pytest.mark.parametrize("has_bias", [False, True])
 def test_joined_layer_computes_what_its_parts_did(has_bias: bool) -> None:
     parent = in_int8(Attention(nn.Linear(32, 32, bias=has_bias), has_bias=has_bias))
-    (linears,) = siblings_in(parent)
+    (linears,) = fusible_in(parent)
     assert tuple(linears) == NAMES[0]
     inputs = torch.randn(5, 32)
     expected = torch.cat([linear(inputs) for linear in linears.values()], dim=-1)
@@ -180,16 +180,16 @@ def test_joined_layer_computes_what_its_parts_did(has_bias: bool) -> None:
     ],
     ids=["bias", "inputs", "dtype", "class"],
 )
-def test_layers_that_differ_are_no_siblings(first: nn.Linear) -> None:
-    assert not list(siblings_in(in_int8(Attention(first))))
+def test_layers_that_differ_are_no_layers(first: nn.Linear) -> None:
+    assert not list(fusible_in(in_int8(Attention(first))))
 
 
-def test_layers_in_floats_or_with_one_missing_are_no_siblings() -> None:
+def test_layers_in_floats_or_with_one_missing_are_no_layers() -> None:
     parent = Attention(nn.Linear(32, 32, bias=False))
-    assert not list(siblings_in(parent))
+    assert not list(fusible_in(parent))
     in_int8(parent)
     del parent.v_proj
-    assert not list(siblings_in(parent))
+    assert not list(fusible_in(parent))
 
 
 @needs_products
@@ -202,12 +202,12 @@ def test_models_give_the_same_logits_to_the_bit_with_layers_joined(
         quantise(hf, "int8")
         model = streaming_of(hf)
         model.pack()
-        num_joined = sum(isinstance(part, Siblings) for part in hf.modules())
-        assert num_joined >= 2 if packing.siblings_in is siblings_in else num_joined == 0
+        num_joined = sum(isinstance(part, FusedProduct) for part in hf.modules())
+        assert num_joined >= 2 if packing.fusible_in is fusible_in else num_joined == 0
         assert any(isinstance(part, Int8Linear) for part in hf.modules())
         streams = [Stream(3, tokens(50)), Stream(1, tokens(31))]
         return torch.cat(mixture_logits(model, streams, 20, 1, 9))
 
     joined = logits()
-    monkeypatch.setattr(packing, "siblings_in", lambda parent: ())
+    monkeypatch.setattr(packing, "fusible_in", lambda parent: ())
     assert torch.equal(joined, logits())

@@ -25,7 +25,7 @@ from tests.engine.weights.int8_products import needs_products, without_instructi
 
 # Without biases, with them, with a linear layer of its own making, with experts.
 FAMILIES = ["llama", "gpt-neox", "falcon", "mpt", "mixtral"]
-# In a layer of the Llama shape; siblings are computed as one.
+# In a layer of the Llama shape; some layers are computed as one.
 NUM_LINEARS, NUM_PRODUCTS = 7, 4
 
 
