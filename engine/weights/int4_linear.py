@@ -92,10 +92,11 @@ class PackedInt4Linear(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., K) -> (..., N), bfloat16."""
-        vectors = inputs.reshape(-1, self.in_features)
+        # Some processors' products add up in another order where inputs lie another way.
+        vectors = inputs.reshape(-1, self.in_features).contiguous()
         if len(vectors) <= MOST_TOKENS_AS_THEY_LIE:
             product = _ops().aten._weight_int4pack_mm_for_cpu
-            outputs: Tensor = product(vectors.contiguous(), self.packed, GROUP, self.steps)
+            outputs: Tensor = product(vectors, self.packed, GROUP, self.steps)
         else:
             outputs = vectors @ self.unpacked()
         outputs = outputs[:, : self.out_features]

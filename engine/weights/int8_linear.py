@@ -25,7 +25,8 @@ LARGEST = {8: 127, 16: 127 * 256}
 # Added to a number, it leaves its code in the last bytes of the float32, which from 2**23 on count
 # in ones; what is halfway goes to the even neighbour, as `round` has it.
 SHIFT = {8: 2.0**23 + ZERO, 16: 2.0**23 + ZERO * 256 + ZERO}
-# The least there is: a vector of zeros is divided by it, and any step but the least swallows it.
+# The least there is: a vector of zeros is divided by it. A step of ordinary size swallows it, and
+# one that is itself a few of the least grows by it, so that no code is larger than the largest.
 TINY = torch.tensor(2.0**-149, dtype=torch.float32)
 # A sum of K products of two bytes must fit in 31 bits.
 MAX_INPUTS = (2**31 - 1) // (255 * 128)
@@ -77,11 +78,15 @@ class Int8Linear(nn.Module):
         return products[:num_tokens].add_(upper, alpha=256)
 
     def _product(self, codes: Tensor) -> Tensor:
-        """(T, K) bytes -> (T, N) float32."""
-        product = partial(_ops().onednn.qlinear_pointwise, codes, 1.0, ZERO)
-        nothing_more: Any = (None, 1.0, 0, torch.float32, "none", [], "")
-        answers: Tensor = product(self.packed, self.scales, None, *nothing_more)
-        return answers
+        return _product(codes, self.packed, self.scales)
+
+
+def _product(codes: Tensor, packed: Tensor, scales: Tensor) -> Tensor:
+    """(T, K) bytes -> (T, N) float32."""
+    product = partial(_ops().onednn.qlinear_pointwise, codes, 1.0, ZERO)
+    nothing_more: Any = (None, 1.0, 0, torch.float32, "none", [], "")
+    answers: Tensor = product(packed, scales, None, *nothing_more)
+    return answers
 
 
 def _two_bytes(shifted: Tensor) -> Tensor:
@@ -103,9 +108,20 @@ def _four_bytes(shifted: Tensor) -> Tensor:
 
 
 def multiplies_int8(device: str) -> bool:
-    """Whether this is a processor with instructions for it."""
+    """Whether this is a processor with instructions for it, which oneDNN uses."""
     has = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return device == "cpu" and any(has.get(name) for name in INSTRUCTIONS)
+    return device == "cpu" and any(has.get(name) for name in INSTRUCTIONS) and _sums_are_right()
+
+
+def _sums_are_right() -> bool:
+    """The largest there are: ONEDNN_MAX_CPU_ISA can forbid what the processor says it has."""
+    codes = torch.full((1, 64), 127, dtype=torch.int8)
+    inputs = torch.full((1, 64), 255, dtype=torch.uint8)
+    try:
+        packed = _ops().onednn.qlinear_prepack(codes, None)
+        return _product(inputs, packed, torch.ones(1)).item() == 64 * (255 - ZERO) * 127
+    except (AttributeError, RuntimeError):
+        return False
 
 
 def require_int8_products(device: str) -> None:
@@ -113,7 +129,8 @@ def require_int8_products(device: str) -> None:
     if not multiplies_int8(device):
         raise ConfigError(
             f"compute_dtype='int8' needs a CPU with one of {', '.join(INSTRUCTIONS)}, and a "
-            f"PyTorch that can tell, which {device!r} is not: leave it out."
+            f"PyTorch that can tell and may use it (see ONEDNN_MAX_CPU_ISA), which {device!r} "
+            "is not: leave it out."
         )
 
 

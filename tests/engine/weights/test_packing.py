@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -21,7 +20,11 @@ from engine.weights.quantise import quantise
 from tests.engine.families import tiny
 from tests.engine.reference import reference_logits
 from tests.engine.streams import Stream, mixture_logits, tokens
-from tests.engine.weights.int8_products import needs_products, without_instructions
+from tests.engine.weights.int8_products import (
+    PlainProducts,
+    needs_products,
+    without_instructions,
+)
 
 # Without biases, with them, with a linear layer of its own making, with experts.
 FAMILIES = ["llama", "gpt-neox", "falcon", "mpt", "mixtral"]
@@ -65,16 +68,25 @@ def test_filling_up_adds_less_than_a_quarter(num_tokens: int) -> None:
     assert filled_up(filled_up(num_tokens)) == filled_up(num_tokens)
 
 
+def takes(dtype: torch.dtype) -> bool:
+    """Whether oneDNN says that it multiplies these numbers on this processor."""
+    return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("num_tokens", [1, 2, 16, 100])
-def test_packed_layer_computes_the_same(dtype: torch.dtype, num_tokens: int) -> None:
+def test_layer_computes_the_same_and_is_packed_where_the_processor_can(
+    dtype: torch.dtype, num_tokens: int
+) -> None:
     torch.manual_seed(0)
     linear = nn.Linear(48, 40, dtype=dtype).requires_grad_(False)
     inputs = torch.randn(1, num_tokens, 48, dtype=dtype)
+    expected = linear(inputs)
+    model = nn.Sequential(linear)
+    pack_linears(model)
+    assert isinstance(model[0], PackedLinear) if takes(dtype) else model[0] is linear
     tolerance = 1e-5 if dtype == torch.float32 else 3e-2
-    torch.testing.assert_close(
-        PackedLinear(linear)(inputs), linear(inputs), atol=tolerance, rtol=tolerance
-    )
+    torch.testing.assert_close(model(inputs), expected, atol=tolerance, rtol=tolerance)
 
 
 def test_the_plain_weight_is_let_go(model_directory: Path) -> None:
@@ -111,26 +123,6 @@ def test_a_layer_without_answers_stays_as_it_is() -> None:
     model[0].weight[3, 3] = torch.nan
     pack_linears(model)
     assert not isinstance(model[0], PackedLinear)
-
-
-class PlainProducts:
-    """oneDNN's products of bytes; a processor that saturates adds up pairs of them in 16 bits."""
-
-    def __init__(self, *, saturates: bool) -> None:
-        self.onednn = self
-        self.saturates = saturates
-
-    def qlinear_prepack(self, codes: Tensor, _: None) -> Tensor:
-        return codes
-
-    def qlinear_pointwise(
-        self, inputs: Tensor, scale: float, zero: int, codes: Tensor, scales: Tensor, *_: Any
-    ) -> Tensor:
-        products = inputs.unsqueeze(1).int() * codes.int()
-        if self.saturates:
-            products = products.unflatten(-1, (-1, 2)).sum(-1).clamp(-(2**15), 2**15 - 1)
-        sums = products.sum(-1) - zero * codes.int().sum(-1)
-        return (sums * scales * scale).float()
 
 
 @pytest.mark.parametrize("input_bits", LARGEST)
