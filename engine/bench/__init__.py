@@ -1,8 +1,9 @@
 """`weir bench`: the engine side by side with stock transformers, in one run, on one machine.
 
-What is measured lies in agreement.py (is it the same model?), feeding.py, level.py, decoding.py and
-keeping.py (snapshots and forks); how, in turns.py. run.py is the whole story, report.py what is
-printed of it. `--peers` is another story (peers/), and so is `--profile` (dissect.py, anatomy.py).
+What is measured lies in same_model.py (is it the same model?), feeding.py, long_run.py, decoding.py
+and snapshot_costs.py (snapshots and forks); how, in interleaved.py. run.py is the whole story,
+report.py what is printed of it. `--peers` is another story (peers/), and so is `--profile`
+(dissect.py, anatomy.py).
 Nothing here is a test: a slow machine is not a fault.
 """
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from engine.bench.feeding import STOCK_RECOMPUTE, STOCK_SINGLE
 
 if TYPE_CHECKING:
-    from engine.bench.agreement import Agreement
     from engine.bench.feeding import Feeding
-    from engine.bench.level import Level
+    from engine.bench.long_run import LongRun
+    from engine.bench.same_model import Agreement
 
 AIMED_DTYPE = "float32"
 LARGEST_DIFFERENCE = 1e-4
@@ -30,7 +30,7 @@ class Aim:
     met: bool
 
 
-def aims_of(agreement: Agreement, feeding: Feeding, level: Level) -> dict[str, Aim]:
+def aims_of(agreement: Agreement, feeding: Feeding, long_run: LongRun) -> dict[str, Aim]:
     times = feeding.time_against_ours
     return {
         "same_logits_as_stock": at_most(
@@ -54,18 +54,18 @@ def aims_of(agreement: Agreement, feeding: Feeding, level: Level) -> dict[str, A
             times[STOCK_RECOMPUTE].median,
         ),
         "level_speed": at_most(
-            f"time per token, old ({level.age.num_fed:,} tokens really fed) off young",
+            f"time per token, old ({long_run.age.num_fed:,} tokens really fed) off young",
             LEVEL_WITHIN,
-            abs(level.time_old_against_young.median - 1),
+            abs(long_run.time_old_against_young.median - 1),
         ),
-        "level_memory": _level_memory(level),
+        "level_memory": _level_memory(long_run),
     }
 
 
-def _level_memory(level: Level) -> Aim:
-    young, old = level.memory_young, level.memory_old
+def _level_memory(long_run: LongRun) -> Aim:
+    young, old = long_run.memory_young, long_run.memory_old
     growth = old.resident_bytes / young.resident_bytes - 1
-    is_exact = young.kv_bytes == old.kv_bytes == level.kv_bytes_by_formula
+    is_exact = young.kv_bytes == old.kv_bytes == long_run.kv_bytes_by_formula
     return Aim(
         "growth of resident memory, KV bytes equal to the formula throughout",
         RESIDENT_WITHIN,

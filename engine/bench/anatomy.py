@@ -16,8 +16,8 @@ from transformers import AttentionInterface
 
 from engine.attention.adapters import set_attention
 from engine.attention.hook import IMPLEMENTATION, attention
+from engine.bench.interleaved import Advance
 from engine.bench.subject import Subject, feed
-from engine.bench.turns import Advance
 
 PROFILED = "weir profiled"
 STEP, MODEL, ATTENTION = "weir: step", "weir: model", "weir: attention"

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.bench.effort import FULL, QUICK
-from engine.bench.gpu.effort import FULL as FULL_GPU
-from engine.bench.gpu.effort import QUICK as QUICK_GPU
-from engine.bench.gpu.effort import REHEARSAL
-from engine.bench.peers.effort import FULL as FULL_PEERS
-from engine.bench.peers.effort import QUICK as QUICK_PEERS
+from engine.bench.gpu.run_size import FULL as FULL_GPU
+from engine.bench.gpu.run_size import QUICK as QUICK_GPU
+from engine.bench.gpu.run_size import REHEARSAL
 from engine.bench.peers.environment import default_cache
+from engine.bench.peers.run_size import FULL as FULL_PEERS
+from engine.bench.peers.run_size import QUICK as QUICK_PEERS
+from engine.bench.run_size import FULL, QUICK
 from engine.config import DTYPES
 from engine.errors import ConfigError, EngineError
 
@@ -65,18 +65,18 @@ def _measure(options: argparse.Namespace) -> None:
             raise ConfigError("--gpu has models of its own: leave out --model and --dtype.")
         from engine.bench.gpu.run import run_gpu  # noqa: PLC0415
 
-        gpu_effort = QUICK_GPU if options.quick else FULL_GPU
+        gpu_size = QUICK_GPU if options.quick else FULL_GPU
         run_gpu(
             device_name=options.device,
-            effort=REHEARSAL if options.device == "cpu" else gpu_effort,
+            run_size=REHEARSAL if options.device == "cpu" else gpu_size,
             num_threads=shared["num_threads"],
             json_path=options.json,
         )
     elif options.peers:
         from engine.bench.peers.run import run_peers  # noqa: PLC0415
 
-        peer_effort = QUICK_PEERS if options.quick else FULL_PEERS
-        run_peers(**shared, effort=peer_effort, cache=options.cache or default_cache())
+        peer_size = QUICK_PEERS if options.quick else FULL_PEERS
+        run_peers(**shared, run_size=peer_size, cache=options.cache or default_cache())
     elif options.profile:
         from engine.bench.dissect import dissect  # noqa: PLC0415
 
@@ -84,8 +84,8 @@ def _measure(options: argparse.Namespace) -> None:
     else:
         from engine.bench.run import run  # noqa: PLC0415
 
-        effort = QUICK if options.quick else FULL
-        run(**shared, effort=effort, num_tokens=options.tokens)
+        run_size = QUICK if options.quick else FULL
+        run(**shared, run_size=run_size, num_tokens=options.tokens)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

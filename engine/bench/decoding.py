@@ -9,9 +9,9 @@ from functools import partial
 
 import torch
 
-from engine.bench.effort import Effort
+from engine.bench.interleaved import Advance, Run, Spread, Work, run_interleaved
+from engine.bench.run_size import RunSize
 from engine.bench.subject import Subject
-from engine.bench.turns import Advance, Party, Spread, Work, take_turns
 from engine.engine import Engine
 from engine.schedule.generation import GenerateRequest
 from engine.schedule.session import Session
@@ -27,33 +27,33 @@ def ours(num_streams: int) -> str:
 
 @dataclass(frozen=True)
 class Decoding:
-    """Tokens per second of all streams of a party, and how many times those of one of ours."""
+    """Tokens per second of all a participant's streams, and how many times those of one of ours."""
 
     tokens_per_second: Mapping[str, float]
     speed_against_one: Mapping[str, Spread]
 
 
-def measure_decoding(subject: Subject, effort: Effort, advance: Advance) -> Decoding:
+def measure_decoding(subject: Subject, run_size: RunSize, advance: Advance) -> Decoding:
     with subject.session_of(2 * subject.engine.window.size) as session:
-        parties = _parties(subject, session, effort)
-        turns = take_turns(parties, effort.rounds, advance=advance)
+        runs = _runs(subject, session, run_size)
+        measured = run_interleaved(runs, run_size.rounds, advance=advance)
     return Decoding(
-        {name: turns.tokens_per_second(name) for name in parties},
-        {name: turns.ratio(ours(1), name) for name in parties},
+        {name: measured.tokens_per_second(name) for name in runs},
+        {name: measured.ratio(ours(1), name) for name in runs},
     )
 
 
-def _parties(subject: Subject, session: Session, effort: Effort) -> dict[str, Party]:
-    num_tokens = effort.decoded_per_turn
-    parties: dict[str, Party] = {
+def _runs(subject: Subject, session: Session, run_size: RunSize) -> dict[str, Run]:
+    num_tokens = run_size.decoded_per_turn
+    runs: dict[str, Run] = {
         ours(count): partial(forks_decoding, subject, session, count, num_tokens)
-        for count in effort.num_streams
+        for count in run_size.num_streams
     }
     # As many keys on average as the engine's window holds.
     past = torch.tensor([subject.tokens(subject.engine.window.size - num_tokens // 2)])
-    parties[STOCK_ALONE] = partial(subject.stock.generating, past, num_tokens)
-    parties[STOCK_TOGETHER] = partial(subject.stock.generating, past, num_tokens, TOGETHER)
-    return parties
+    runs[STOCK_ALONE] = partial(subject.stock.generating, past, num_tokens)
+    runs[STOCK_TOGETHER] = partial(subject.stock.generating, past, num_tokens, TOGETHER)
+    return runs
 
 
 @contextmanager

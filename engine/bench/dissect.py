@@ -13,12 +13,12 @@ from rich.table import Table
 
 from engine.bench.aims import Aim
 from engine.bench.anatomy import OF_THE_ENGINE, Anatomy, measure_anatomy
-from engine.bench.effort import CHUNK
+from engine.bench.json_line import print_summary
 from engine.bench.machine import this_machine
 from engine.bench.progress import stage
 from engine.bench.report import Report
+from engine.bench.run_size import CHUNK
 from engine.bench.subject import open_subject
-from engine.bench.summary import print_summary
 
 LARGEST_ENGINE_SHARE = 0.1
 

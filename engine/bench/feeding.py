@@ -9,9 +9,9 @@ from functools import partial
 
 import torch
 
-from engine.bench.effort import CHUNK, Effort
+from engine.bench.interleaved import Advance, Run, Spread, Work, run_interleaved
+from engine.bench.run_size import CHUNK, RunSize
 from engine.bench.subject import Subject, feed
-from engine.bench.turns import Advance, Party, Spread, Work, take_turns
 from engine.schedule.session import Session
 
 OURS = f"weir, chunks of {CHUNK}"
@@ -23,25 +23,25 @@ STOCK_DENSE = f"stock, chunks of {CHUNK}, no window (another computation)"
 
 @dataclass(frozen=True)
 class Feeding:
-    """Tokens per second of each party, and how many times the first one's time each takes."""
+    """Tokens per second of each participant, and how many times the first one's time each takes."""
 
     tokens_per_second: Mapping[str, float]
     time_against_ours: Mapping[str, Spread]
 
 
-def measure_feeding(subject: Subject, effort: Effort, advance: Advance) -> Feeding:
+def measure_feeding(subject: Subject, run_size: RunSize, advance: Advance) -> Feeding:
     with subject.session_of(2 * subject.engine.window.size) as session:
-        parties = _parties(subject, session, effort)
-        turns = take_turns(parties, effort.rounds, advance=advance)
+        runs = _runs(subject, session, run_size)
+        measured = run_interleaved(runs, run_size.rounds, advance=advance)
     return Feeding(
-        {name: turns.tokens_per_second(name) for name in parties},
-        {name: turns.ratio(name, OURS) for name in parties},
+        {name: measured.tokens_per_second(name) for name in runs},
+        {name: measured.ratio(name, OURS) for name in runs},
     )
 
 
-def _parties(subject: Subject, session: Session, effort: Effort) -> dict[str, Party]:
+def _runs(subject: Subject, session: Session, run_size: RunSize) -> dict[str, Run]:
     window = subject.engine.window.size
-    many, few = effort.chunks_per_turn * CHUNK, effort.singles_per_turn
+    many, few = run_size.chunks_per_turn * CHUNK, run_size.singles_per_turn
     ids = torch.tensor([subject.tokens(2 * window)])
     # The cache grows past the window by as much as it starts short of it: a window on average.
     nearly_full = ids[:, : window - few // 2]
@@ -50,7 +50,7 @@ def _parties(subject: Subject, session: Session, effort: Effort) -> dict[str, Pa
         OURS: partial(session_feeding, subject, session, many, CHUNK),
         OURS_SINGLE: partial(session_feeding, subject, session, few, 1),
         STOCK_SINGLE: partial(stock.feeding, nearly_full, ids[:, :few], 1),
-        STOCK_RECOMPUTE: partial(stock.recomputing, ids[:, :window], effort.windows_per_turn),
+        STOCK_RECOMPUTE: partial(stock.recomputing, ids[:, :window], run_size.windows_per_turn),
         STOCK_DENSE: partial(stock.feeding, ids[:, :window], ids[:, :CHUNK], CHUNK),
     }
 

@@ -24,7 +24,7 @@ class Machine:
 
 
 def num_usable_cores() -> int:
-    """Cores that this process may run on: every party gets that many threads."""
+    """Cores that this process may run on: every participant gets that many threads."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

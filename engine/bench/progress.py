@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from engine.bench.turns import Advance
+from engine.bench.interleaved import Advance
 
 
 @contextmanager

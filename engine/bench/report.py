@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS, YOUNG_TOKENS
 from engine.bench.feeding import OURS
-from engine.bench.turns import Spread
+from engine.bench.interleaved import Spread
+from engine.bench.run_size import CHUNK, WINDOW_RECENT, WINDOW_SINKS, YOUNG_TOKENS
 
 if TYPE_CHECKING:
-    from engine.bench.agreement import Agreement
     from engine.bench.aims import Aim
     from engine.bench.decoding import Decoding
     from engine.bench.feeding import Feeding
-    from engine.bench.keeping import Keeping
-    from engine.bench.level import Level
+    from engine.bench.long_run import LongRun
     from engine.bench.machine import Machine
     from engine.bench.result import Result
+    from engine.bench.same_model import Agreement
+    from engine.bench.snapshot_costs import SnapshotCosts
 
 WIDTH_OF_FILES = 110
 
@@ -55,9 +55,9 @@ class Report:
         table.add_column("beside it", justify="right")
         _add_agreement(table, result.agreement)
         _add_feeding(table, result.feeding)
-        _add_level(table, result.level)
+        _add_long_run(table, result.level)
         _add_decoding(table, result.decoding)
-        _add_keeping(table, result.keeping)
+        _add_snapshots(table, result.keeping)
         self._console.print(table)
 
     def print_tables(self, tables: Iterable[Table]) -> None:
@@ -95,35 +95,37 @@ def _add_agreement(table: Table, agreement: Agreement) -> None:
 
 def _add_feeding(table: Table, feeding: Feeding) -> None:
     table.add_row("[bold]feeding")
-    for party, speed in feeding.tokens_per_second.items():
-        beside = "" if party == OURS else _times(feeding.time_against_ours[party], "its time")
-        table.add_row(party, f"{speed:,.0f} tokens/s", beside)
+    for name, speed in feeding.tokens_per_second.items():
+        beside = "" if name == OURS else _times(feeding.time_against_ours[name], "its time")
+        table.add_row(name, f"{speed:,.0f} tokens/s", beside)
     table.rows[-1].end_section = True
 
 
-def _add_level(table: Table, level: Level) -> None:
+def _add_long_run(table: Table, long_run: LongRun) -> None:
     fed = "all really fed"
-    if level.age.start:
-        fed = f"{level.age.num_fed:,} really fed, the counter opened at {level.age.start:,}"
-    ratio = level.time_old_against_young
+    if long_run.age.start:
+        fed = f"{long_run.age.num_fed:,} really fed, the counter opened at {long_run.age.start:,}"
+    ratio = long_run.time_old_against_young
     table.add_row("[bold]level")
-    table.add_row(f"at {YOUNG_TOKENS:,} tokens", f"{level.young_tokens_per_second:,.0f} tokens/s")
     table.add_row(
-        f"at {level.old_counter:,} tokens ({fed})",
-        f"{level.old_tokens_per_second:,.0f} tokens/s",
+        f"at {YOUNG_TOKENS:,} tokens", f"{long_run.young_tokens_per_second:,.0f} tokens/s"
+    )
+    table.add_row(
+        f"at {long_run.old_counter:,} tokens ({fed})",
+        f"{long_run.old_tokens_per_second:,.0f} tokens/s",
         f"time per token {ratio.median - 1:+.1%} "
         f"({ratio.lower - 1:+.1%} to {ratio.upper - 1:+.1%})",
     )
-    slowest, fastest = min(level.stretch_speeds), max(level.stretch_speeds)
+    slowest, fastest = min(long_run.stretch_speeds), max(long_run.stretch_speeds)
     table.add_row(
         "on the way there, slowest and fastest tenth",
         f"{slowest:,.0f} to {fastest:,.0f} tokens/s",
     )
-    young, old = level.memory_young, level.memory_old
+    young, old = long_run.memory_young, long_run.memory_old
     table.add_row(
         "KV bytes young, old, by formula",
         f"{young.kv_bytes:,}, {old.kv_bytes:,}",
-        f"{level.kv_bytes_by_formula:,}",
+        f"{long_run.kv_bytes_by_formula:,}",
     )
     table.add_row(
         "resident memory young, old",
@@ -135,21 +137,21 @@ def _add_level(table: Table, level: Level) -> None:
 
 def _add_decoding(table: Table, decoding: Decoding) -> None:
     table.add_row("[bold]decoding, all streams of a line together")
-    for party, speed in decoding.tokens_per_second.items():
-        beside = _times(decoding.speed_against_one[party], "one of ours")
-        table.add_row(party, f"{speed:,.0f} tokens/s", beside)
+    for name, speed in decoding.tokens_per_second.items():
+        beside = _times(decoding.speed_against_one[name], "one of ours")
+        table.add_row(name, f"{speed:,.0f} tokens/s", beside)
     table.rows[-1].end_section = True
 
 
-def _add_keeping(table: Table, keeping: Keeping) -> None:
+def _add_snapshots(table: Table, costs: SnapshotCosts) -> None:
     table.add_row("[bold]keeping")
     table.add_row(
         "save a session, synced to disk",
-        f"{keeping.save_seconds * 1e3:.1f} ms",
-        f"{keeping.file_bytes:,} bytes (row {keeping.row_bytes:,})",
+        f"{costs.save_seconds * 1e3:.1f} ms",
+        f"{costs.file_bytes:,} bytes (row {costs.row_bytes:,})",
     )
-    table.add_row("restore it", f"{keeping.restore_seconds * 1e3:.1f} ms")
-    table.add_row("fork it in memory", f"{keeping.fork_seconds * 1e3:.2f} ms")
+    table.add_row("restore it", f"{costs.restore_seconds * 1e3:.1f} ms")
+    table.add_row("fork it in memory", f"{costs.fork_seconds * 1e3:.2f} ms")
 
 
 def _times(spread: Spread, of_what: str) -> str:

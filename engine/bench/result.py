@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.bench.agreement import Agreement
 from engine.bench.decoding import Decoding
 from engine.bench.feeding import Feeding
-from engine.bench.keeping import Keeping
-from engine.bench.level import Level
+from engine.bench.long_run import LongRun
+from engine.bench.same_model import Agreement
+from engine.bench.snapshot_costs import SnapshotCosts
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,6 @@ class Result:
     num_parameters: int
     agreement: Agreement
     feeding: Feeding
-    level: Level
+    level: LongRun
     decoding: Decoding
-    keeping: Keeping
+    keeping: SnapshotCosts

@@ -1,7 +1,7 @@
 """The other side: the same weights in an untouched transformers model, used as people use it.
 
-No party computes logits while feeding, ours or theirs: nobody reads them. All of theirs work at a
-context of about one window, where they have to read as many keys as the engine does.
+No participant computes logits while feeding, ours or theirs: nobody reads them. All of theirs work
+at a context of about one window, where they have to read as many keys as the engine does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from engine.attention.adapters import set_attention
-from engine.bench.turns import Work
+from engine.bench.interleaved import Work
 
 
 class StockModel:

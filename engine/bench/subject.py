@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
+from engine.bench.run_size import CHUNK, WINDOW_RECENT, WINDOW_SINKS
 from engine.bench.stock import StockModel
 from engine.config import EngineConfig
 from engine.engine import Engine

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from engine.evals.lines import PREAMBLE, Record
+from engine.evals.numbered_lines import PREAMBLE, Record
 from engine.model.lone_stream import LoneStream
 from engine.model.model import StreamingModel
 from engine.schedule.scheduler import Segment

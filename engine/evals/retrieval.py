@@ -16,7 +16,7 @@ from engine.bench.progress import stage
 from engine.config import EngineConfig
 from engine.errors import ConfigError
 from engine.evals.asking import AskedStream, Question, Reader, Verdict
-from engine.evals.lines import Record
+from engine.evals.numbered_lines import Record
 from engine.model.load import load, source_of
 from engine.model.model import StreamingModel
 from engine.schedule.window import Window

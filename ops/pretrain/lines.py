@@ -21,7 +21,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from engine.evals.lines import PREAMBLE, Record
+from engine.evals.numbered_lines import PREAMBLE, Record
 from ops.pretrain.batches import IGNORED
 from ops.pretrain.export import export
 from ops.pretrain.learning import Budget, Optimisers, rate

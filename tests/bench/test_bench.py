@@ -12,19 +12,19 @@ import pytest
 import torch
 
 from engine.bench import main
-from engine.bench.agreement import measure_agreement
 from engine.bench.aims import aims_of
 from engine.bench.decoding import measure_decoding, ours
-from engine.bench.effort import CHUNK, OLD_TOKENS, QUICK, YOUNG_TOKENS, Effort
 from engine.bench.feeding import OURS, STOCK_RECOMPUTE, STOCK_SINGLE, measure_feeding
-from engine.bench.keeping import measure_keeping
-from engine.bench.level import Age, choose_age, measure_level, num_level_tokens
+from engine.bench.interleaved import Spread, Work, run_interleaved
+from engine.bench.long_run import Age, choose_age, measure_long_run, num_long_run_tokens
 from engine.bench.run import run
+from engine.bench.run_size import CHUNK, OLD_TOKENS, QUICK, YOUNG_TOKENS, RunSize
+from engine.bench.same_model import measure_agreement
+from engine.bench.snapshot_costs import measure_snapshots
 from engine.bench.subject import Subject, feed, open_subject
-from engine.bench.turns import Spread, Work, take_turns
 from engine.weights.packing import PackedLinear
 
-SHORT = Effort(
+SHORT = RunSize(
     rounds=1,
     level_rounds=2,
     chunks_per_turn=1,
@@ -62,14 +62,14 @@ def nothing(_amount: int) -> None:
 
 
 class Scene:
-    """Parties on a clock of their own, and what they did in which order."""
+    """Runs on a clock of their own, and what they did in which order."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.order: list[str] = []
 
     @contextmanager
-    def party(self, name: str, seconds: Iterator[float]) -> Iterator[Work]:
+    def run(self, name: str, seconds: Iterator[float]) -> Iterator[Work]:
         self.now += 1000
         yield lambda: self._work(name, next(seconds))
         self.now += 1000
@@ -83,25 +83,25 @@ class Scene:
 def test_turns_time_the_work_alone_and_leave_out_the_warm_up() -> None:
     scene = Scene()
     seconds = iter([99.0, 2.0, 4.0, 8.0])
-    turns = take_turns(
-        {"a": lambda: scene.party("a", seconds)}, 3, advance=nothing, clock=lambda: scene.now
+    measured = run_interleaved(
+        {"a": lambda: scene.run("a", seconds)}, 3, advance=nothing, clock=lambda: scene.now
     )
-    assert turns.seconds_per_token == {"a": [1.0, 2.0, 4.0]}
-    assert turns.tokens_per_second("a") == 0.5
+    assert measured.seconds_per_token == {"a": [1.0, 2.0, 4.0]}
+    assert measured.tokens_per_second("a") == 0.5
 
 
 def test_turns_alternate_and_ratios_are_those_of_each_round() -> None:
     scene = Scene()
     # A machine that gets ten times slower every round: b takes three times as long all the same.
     fast, slow = (iter([factor * 10.0**round_ for round_ in range(4)]) for factor in (1, 3))
-    turns = take_turns(
-        {"a": lambda: scene.party("a", fast), "b": lambda: scene.party("b", slow)},
+    measured = run_interleaved(
+        {"a": lambda: scene.run("a", fast), "b": lambda: scene.run("b", slow)},
         3,
         advance=nothing,
         clock=lambda: scene.now,
     )
     assert "".join(scene.order) == "ab" + "ab" + "ba" + "ab"
-    assert turns.ratio("b", "a") == Spread(3.0, 3.0, 3.0)
+    assert measured.ratio("b", "a") == Spread(3.0, 3.0, 3.0)
 
 
 def test_stock_model_is_untouched_and_attends_by_itself(subject: Subject) -> None:
@@ -120,12 +120,12 @@ def test_agreement_sees_a_model_that_computes_something_else(subject: Subject) -
     assert measure_agreement(subject).max_difference_from_stock > 1e-2
 
 
-def test_stock_parties_feed_as_they_are_named(
+def test_stock_participants_feed_as_they_are_named(
     subject: Subject, stock_calls: list[tuple[int, ...]]
 ) -> None:
     past, fresh = torch.ones(1, 9, dtype=torch.long), torch.ones(1, 4, dtype=torch.long)
     with subject.stock.feeding(past, fresh, 1) as work:
-        assert stock_calls == [(1, 9)], "the cache is filled before the turn is timed"
+        assert stock_calls == [(1, 9)], "the cache is filled before the run is timed"
         assert work() == 4
     assert stock_calls[1:] == [(1, 1)] * 4
     stock_calls.clear()
@@ -152,29 +152,33 @@ def test_feeding_computes_every_token_in_chunks_of_the_size_it_says(subject: Sub
         assert not subject.engine.has_work
 
 
-def test_feeding_compares_every_party_with_ours(subject: Subject) -> None:
+def test_feeding_compares_every_participant_with_ours(subject: Subject) -> None:
     feeding = measure_feeding(subject, SHORT, nothing)
     assert feeding.time_against_ours[OURS] == Spread(1.0, 1.0, 1.0)
-    for party, speed in feeding.tokens_per_second.items():
+    for name, speed in feeding.tokens_per_second.items():
         ratio = feeding.tokens_per_second[OURS] / speed
-        assert feeding.time_against_ours[party].median == pytest.approx(ratio)
+        assert feeding.time_against_ours[name].median == pytest.approx(ratio)
     assert {STOCK_SINGLE, STOCK_RECOMPUTE} <= set(feeding.tokens_per_second)
 
 
 def test_level_measures_ages_that_do_not_change_meanwhile(subject: Subject) -> None:
     told: list[int] = []
     age = Age(SHORT.sample_tokens, start=OLD_TOKENS - SHORT.sample_tokens)
-    level = measure_level(subject, SHORT, age, told.append)
-    assert level.old_counter == OLD_TOKENS
-    assert len(level.stretch_speeds) == 10
-    assert sum(told) == num_level_tokens(SHORT, age)
+    long_run = measure_long_run(subject, SHORT, age, told.append)
+    assert long_run.old_counter == OLD_TOKENS
+    assert len(long_run.stretch_speeds) == 10
+    assert sum(told) == num_long_run_tokens(SHORT, age)
 
 
 def test_kv_formula_is_what_the_tensors_take(subject: Subject) -> None:
-    level = measure_level(subject, SHORT, Age(300), nothing)
-    assert level.memory_young.kv_bytes == level.memory_old.kv_bytes == level.kv_bytes_by_formula
+    long_run = measure_long_run(subject, SHORT, Age(300), nothing)
+    assert (
+        long_run.memory_young.kv_bytes
+        == long_run.memory_old.kv_bytes
+        == long_run.kv_bytes_by_formula
+    )
     # 6 rows of 4 + 252 slots, 2 layers, 2 heads, a key and a value of 8 numbers of 4 bytes.
-    assert level.kv_bytes_by_formula == 6 * 256 * 2 * 2 * 2 * 8 * 4
+    assert long_run.kv_bytes_by_formula == 6 * 256 * 2 * 2 * 2 * 8 * 4
 
 
 def test_forks_measure_an_age_in_one_row_and_leave_it_as_it_is(subject: Subject) -> None:
@@ -219,29 +223,29 @@ def test_streams_together_decode_in_the_same_steps(
     monkeypatch.setattr(subject.engine, "step", noted_step)
     decoding = measure_decoding(subject, SHORT, nothing)
     assert decoding.speed_against_one[ours(1)] == Spread(1.0, 1.0, 1.0)
-    # The warm-up turn and one round of each party.
+    # The warm-up run and one round of each participant.
     assert sizes.count((4, 4)) == 2 * SHORT.decoded_per_turn
     assert sizes.count((1, 1)) == 2 * SHORT.decoded_per_turn
 
 
-def test_keeping_names_the_size_of_the_file_and_of_the_row(subject: Subject) -> None:
-    keeping = measure_keeping(subject, SHORT.snapshots, nothing)
-    assert keeping.row_bytes == 256 * 2 * 2 * 2 * 8 * 4
-    assert keeping.row_bytes < keeping.file_bytes < keeping.row_bytes + 4096
+def test_snapshot_costs_name_the_size_of_the_file_and_of_the_row(subject: Subject) -> None:
+    costs = measure_snapshots(subject, SHORT.snapshots, nothing)
+    assert costs.row_bytes == 256 * 2 * 2 * 2 * 8 * 4
+    assert costs.row_bytes < costs.file_bytes < costs.row_bytes + 4096
 
 
 def test_aims_compare_what_was_measured(subject: Subject) -> None:
     agreement = measure_agreement(subject)
     feeding = measure_feeding(subject, SHORT, nothing)
-    level = measure_level(subject, SHORT, Age(300), nothing)
-    aims = aims_of(agreement, feeding, level)
+    long_run = measure_long_run(subject, SHORT, Age(300), nothing)
+    aims = aims_of(agreement, feeding, long_run)
     times = feeding.time_against_ours[STOCK_SINGLE].median
     assert aims["feed_vs_token_by_token"].got == times
     assert aims["feed_vs_token_by_token"].met == (times >= 15)
     assert aims["same_logits_as_stock"].met
     assert aims["level_memory"].met
-    grown = replace(level.memory_old, kv_bytes=level.memory_old.kv_bytes + 1)
-    aims = aims_of(agreement, feeding, replace(level, memory_old=grown))
+    grown = replace(long_run.memory_old, kv_bytes=long_run.memory_old.kv_bytes + 1)
+    aims = aims_of(agreement, feeding, replace(long_run, memory_old=grown))
     assert not aims["level_memory"].met
 
 
@@ -252,7 +256,7 @@ def test_last_line_is_one_json_object(
     run(
         models=[str(tiny_model)],
         dtypes=["float32", "bfloat16"],
-        effort=SHORT,
+        run_size=SHORT,
         num_tokens=1500,
         num_threads=1,
         json_path=file,

@@ -20,12 +20,12 @@ from engine.bench.gpu.ceilings import Ceilings, measure_ceilings
 from engine.bench.gpu.clock import median_seconds
 from engine.bench.gpu.costs import Costs
 from engine.bench.gpu.decoding import Decoded, NoRoom, measure_decoding
-from engine.bench.gpu.effort import REHEARSAL
 from engine.bench.gpu.exactness import NUM_DECODED, Exactness, compare, measure_exactness
 from engine.bench.gpu.feeding import Fed, measure_feeding
 from engine.bench.gpu.ledger import Ledger
 from engine.bench.gpu.recomputing import RECOMPUTED_PER_TURN, Recomputed, measure_recomputing
 from engine.bench.gpu.run import run_gpu
+from engine.bench.gpu.run_size import REHEARSAL
 from engine.bench.gpu.shapes import (
     LLAMA_2_7B,
     LLAMA_3_8B,
@@ -35,8 +35,8 @@ from engine.bench.gpu.shapes import (
     random_model,
 )
 from engine.bench.gpu.subject import Subject, open_subject
+from engine.bench.interleaved import Spread
 from engine.bench.machine import this_machine
-from engine.bench.turns import Spread
 from engine.engine import Engine
 from engine.memory.kv_store import KVStore
 from engine.model.model import StreamingModel, own_attention
@@ -273,10 +273,10 @@ def test_aims_are_those_of_the_best_feeding_and_of_every_decoding() -> None:
 
 def test_what_does_not_fit_is_tried_in_smaller_rows(capsys: pytest.CaptureFixture[str]) -> None:
     """Rows of five streams take 61,440 bytes, in int8 38,400."""
-    effort = replace(REHEARSAL, repeats=1, feeding=(), recomputing=())
+    run_size = replace(REHEARSAL, repeats=1, feeding=(), recomputing=())
     run_gpu(
         device_name="cpu",
-        effort=effort,
+        run_size=run_size,
         num_threads=1,
         json_path=None,
         room=lambda _device: 50_000,

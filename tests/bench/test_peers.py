@@ -1,4 +1,4 @@
-"""Beside its peers everyone is asked for the same, in turns, and may be lost on the way."""
+"""Beside its peers everyone is asked for the same, interleaved, and may be lost on the way."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from pathlib import Path
 import pytest
 
 from engine.bench import main
+from engine.bench.interleaved import Spread, Work
 from engine.bench.peers.aims import aims_of
-from engine.bench.peers.contestants import (
+from engine.bench.peers.environment import PeerLost, PeerUnavailable, Recipe
+from engine.bench.peers.measure import Decoded, Fed, measure_decoding, measure_feeding
+from engine.bench.peers.participants import (
     IN_CHUNKS,
     TOKEN_BY_TOKEN,
     WEIR,
-    Contestant,
-    Kept,
+    Participant,
+    StreamCosts,
     in_int8,
     weir,
 )
-from engine.bench.peers.effort import PeerEffort
-from engine.bench.peers.environment import PeerLost, PeerUnavailable, Recipe
-from engine.bench.peers.measure import Decoded, Fed, measure_decoding, measure_feeding
-from engine.bench.peers.outsiders import GUESTS, LLAMA_CPP, SINKS
+from engine.bench.peers.peer_processes import LLAMA_CPP, PEERS, SINKS
 from engine.bench.peers.run import by_those_who_stay, measure_beside, run_peers
+from engine.bench.peers.run_size import PeerRunSize
 from engine.bench.subject import Subject, open_subject
-from engine.bench.turns import Spread, Work
 
-SHORT = PeerEffort(
+SHORT = PeerRunSize(
     feeding_rounds=1,
     decoding_rounds=1,
     chunks_per_turn=1,
@@ -53,22 +53,22 @@ def nothing(_amount: int) -> None:
     """For measurements whose progress nobody watches."""
 
 
-def turn(work: Work) -> Callable[[], AbstractContextManager[Work]]:
+def run_of(work: Work) -> Callable[[], AbstractContextManager[Work]]:
     @contextmanager
-    def party() -> Iterator[Work]:
+    def run() -> Iterator[Work]:
         yield work
 
-    return party
+    return run
 
 
-def contestant(who: str, precision: str, work: Work) -> Contestant:
-    party = turn(work)
-    return Contestant(
+def participant(who: str, precision: str, work: Work) -> Participant:
+    run = run_of(work)
+    return Participant(
         who,
         precision,
-        {IN_CHUNKS: party},
-        {1: party, 16: party},
-        lambda: Kept(1, None, None, ""),
+        {IN_CHUNKS: run},
+        {1: run, 16: run},
+        lambda: StreamCosts(1, None, None, ""),
     )
 
 
@@ -85,21 +85,21 @@ def decoded(who: str, precision: str, times: float, together: float) -> Decoded:
 def test_our_sessions_feed_and_decode_as_they_are_counted(subject: Subject) -> None:
     with ExitStack() as stack:
         ours = weir(stack, subject, SHORT)
-        for party in ours.feeding.values():
-            with party() as work:
+        for run in ours.feeding.values():
+            with run() as work:
                 assert work() in (SHORT.chunks_per_turn * 256, SHORT.singles_per_turn)
-        for num_streams, party in ours.decoding.items():
-            with party() as work:
+        for num_streams, run in ours.decoding.items():
+            with run() as work:
                 assert work() == num_streams * SHORT.num_decoded[num_streams]
         assert ours.keep().stream_bytes == 256 * 2 * 2 * 2 * 8 * 4
 
 
 def test_everyone_is_compared_with_us_in_the_same_precision_and_at_our_best() -> None:
     everyone = [
-        contestant(WEIR, "float32", lambda: 1),
-        contestant(WEIR, "bfloat16", lambda: 10**9),
-        contestant("other", "float32", lambda: 1),
-        contestant("other", "q8_0", lambda: 1),
+        participant(WEIR, "float32", lambda: 1),
+        participant(WEIR, "bfloat16", lambda: 10**9),
+        participant("other", "float32", lambda: 1),
+        participant("other", "q8_0", lambda: 1),
     ]
     for figures in (
         measure_feeding(everyone, SHORT, nothing),
@@ -144,7 +144,7 @@ def test_who_is_lost_on_the_way_leaves_the_others_measured(
     subject: Subject,
 ) -> None:
     """The environments are there and cannot load what they are for: our own Python has neither."""
-    pythons = {guest.recipe: Path(sys.executable) for guest in GUESTS}
+    pythons = {kind.recipe: Path(sys.executable) for kind in PEERS}
     with ExitStack() as stack:
         result = measure_beside(stack, [subject], SHORT, 1, pythons)
     in_bytes = f"{WEIR} {in_int8('float32')}"
@@ -161,7 +161,7 @@ def test_who_fails_in_the_middle_of_a_turn_is_left_out_of_what_is_measured() -> 
     def lost() -> int:
         raise PeerLost("other float32", "feed: it ended")
 
-    everyone = [contestant(WEIR, "float32", lambda: 1), contestant("other", "float32", lost)]
+    everyone = [participant(WEIR, "float32", lambda: 1), participant("other", "float32", lost)]
     absent: dict[str, str] = {}
     figures = by_those_who_stay(
         everyone, absent, lambda those: measure_feeding(those, SHORT, nothing)
@@ -180,7 +180,7 @@ def test_last_line_is_one_json_object_with_the_reasons_of_the_absent(
     run_peers(
         models=[str(tiny_model)],
         dtypes=["float32", "bfloat16"],
-        effort=SHORT,
+        run_size=SHORT,
         num_threads=1,
         cache=tmp_path,
         json_path=tmp_path / "peers.json",

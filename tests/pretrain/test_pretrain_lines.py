@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from engine.evals.lines import Record
+from engine.evals.numbered_lines import Record
 from engine.text.tokenizer import Tokenizer
 from ops.pretrain.corpus import Corpus, Document, Line
 from ops.pretrain.export import export

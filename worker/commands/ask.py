@@ -8,7 +8,7 @@ import argparse
 import sys
 import time
 
-from worker.commands.asking import known_stream, say_if_unowned
+from worker.commands.named_stream import known_stream, say_if_unowned
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.follow import Follower
 from worker.keyspace.keys import stream_keys

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from worker.commands.asking import add_arguments, ask_owner
+from worker.commands.named_stream import add_arguments, ask_owner
 from worker.keyspace.keys import stream_keys
 
 __all__ = ["add_arguments", "run"]

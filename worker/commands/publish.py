@@ -17,7 +17,7 @@ from typing import BinaryIO
 from redis import Redis
 from rich.console import Console
 
-from worker.commands.asking import check_name
+from worker.commands.named_stream import check_name
 from worker.commands.publishing import Publishing, progress_of
 from worker.formats.catalogue import FORMATS
 from worker.formats.clock import clock

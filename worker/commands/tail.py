@@ -9,7 +9,7 @@ from redis import Redis
 from rich.console import Console
 from rich.text import Text
 
-from worker.commands.asking import check_name, known_stream
+from worker.commands.named_stream import check_name, known_stream
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.follow import Follower
 from worker.keyspace.keys import stream_keys

@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 import time
 
-from worker.demo.feed import Feed
 from worker.demo.processes import WorkerProcess
+from worker.demo.speaking import Feed
 from worker.demo.state import DemoState
 from worker.demo.views import View
 from worker.demo.watch import Watch

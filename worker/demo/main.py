@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.text import Text
 
 from worker.demo.conductor import Conductor
-from worker.demo.feed import Feed
 from worker.demo.options import DemoOptions
 from worker.demo.processes import WorkerFailed, WorkerProcess
 from worker.demo.report import early_end_lines, is_complete, report_lines
+from worker.demo.speaking import Feed
 from worker.demo.state import DemoState
 from worker.demo.talk import BadTalk, Utterance, read_talk
 from worker.demo.views import LiveView, MakeView, PlainView

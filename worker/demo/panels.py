@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from worker.demo.outputs import Line, Memory, Summary
+from worker.demo.output_fields import Line, Memory, Summary
 from worker.demo.state import StreamState
 
 SPEAKER_COLOURS = ("cyan", "yellow", "magenta", "green", "bright_blue", "bright_red", "white")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from worker.demo.outputs import Line, Memory, Summary
+from worker.demo.output_fields import Line, Memory, Summary
 from worker.demo.panels import clock, coverage, mib
 from worker.demo.screen import progress_text
 from worker.demo.state import DemoState, progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from worker.demo.outputs import Memory, Summary
+from worker.demo.output_fields import Memory, Summary
 from worker.demo.state import DemoState, StreamState, progress
 
 MIB = 1024**2

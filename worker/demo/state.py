@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from worker.demo.outputs import Line, Memory, Summary
+from worker.demo.output_fields import Line, Memory, Summary
 
 RATE_SECONDS = 8.0
 """Tokens per second are counted over about so long: shorter jumps, longer lags."""

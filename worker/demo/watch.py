@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import Redis
 
-from worker.demo.outputs import Fields, Line, Memory, Summary
+from worker.demo.output_fields import Fields, Line, Memory, Summary
 from worker.demo.state import DemoState, Published, StreamState
 from worker.demo.talk import Utterance
 from worker.keyspace.keys import stream_keys

@@ -11,7 +11,7 @@ import torch
 from engine.bench.gpu.card import free_bytes, free_memory
 from engine.bench.gpu.ceilings import Ceilings
 from engine.bench.gpu.clock import median_seconds
-from engine.bench.gpu.effort import GpuEffort
+from engine.bench.gpu.run_size import GpuRunSize
 from engine.bench.gpu.subject import Subject
 from engine.engine import Engine
 from engine.errors import EngineError
@@ -48,27 +48,27 @@ class Decoded:
 def measure_decoding(
     subject: Subject,
     num_streams: int,
-    effort: GpuEffort,
+    run_size: GpuRunSize,
     ceilings: Ceilings,
     room: Callable[[torch.device], int] = free_bytes,
 ) -> Decoded:
     """NoRoom if so many rows do not fit."""
     free_memory()
-    row_bytes = effort.window.size * subject.model.bytes_per_token
+    row_bytes = run_size.window.size * subject.model.bytes_per_token
     _require_room(num_streams * row_bytes, room(subject.model.device))
-    engine = _engine(subject, num_streams, effort)
+    engine = _engine(subject, num_streams, run_size)
     sessions = subject.full_streams(engine, num_streams)
-    num_tokens = WARM_UPS + effort.repeats * effort.steps
+    num_tokens = WARM_UPS + run_size.repeats * run_size.steps
     for session, token in zip(sessions, subject.tokens(num_streams), strict=True):
         engine.generate(session, [token], GenerateRequest(num_tokens))
     decode(engine, WARM_UPS)
     seconds = median_seconds(
-        partial(decode, engine, effort.steps),
+        partial(decode, engine, run_size.steps),
         subject.model.device,
-        repeats=effort.repeats,
-        most_seconds=effort.case_seconds,
+        repeats=run_size.repeats,
+        most_seconds=run_size.case_seconds,
     )
-    step_seconds = seconds / effort.steps
+    step_seconds = seconds / run_size.steps
     num_bytes = subject.costs.bytes_per_step(num_streams, row_bytes)
     bytes_per_second = num_bytes / step_seconds
     return Decoded(
@@ -93,8 +93,8 @@ def _require_room(num_bytes: int, num_free: int) -> None:
         raise NoRoom(f"rows of {num_bytes / 1e9:,.1f} GB, and {num_free / 1e9:,.1f} GB are free")
 
 
-def _engine(subject: Subject, num_streams: int, effort: GpuEffort) -> Engine:
+def _engine(subject: Subject, num_streams: int, run_size: GpuRunSize) -> Engine:
     try:
-        return subject.engine_for_decoding(effort.window, num_streams)
+        return subject.engine_for_decoding(run_size.window, num_streams)
     except EngineError as error:  # its settings are right, so it is the memory
         raise NoRoom(str(error)) from error

@@ -8,7 +8,7 @@ from functools import partial
 
 from engine.bench.gpu.ceilings import Ceilings
 from engine.bench.gpu.clock import median_seconds
-from engine.bench.gpu.effort import GpuEffort
+from engine.bench.gpu.run_size import GpuRunSize
 from engine.bench.gpu.subject import Subject
 from engine.engine import Engine
 from engine.schedule.session import Session
@@ -35,27 +35,27 @@ class Fed:
 
 
 def measure_feeding(
-    subject: Subject, num_streams: int, chunk: int, effort: GpuEffort, ceilings: Ceilings
+    subject: Subject, num_streams: int, chunk: int, run_size: GpuRunSize, ceilings: Ceilings
 ) -> Fed:
     engine = subject.engine(
-        effort.window,
+        run_size.window,
         num_rows=num_streams,
         max_chunk=chunk,
         max_step_tokens=num_streams * chunk,
     )
     sessions = [engine.open() for _ in range(num_streams)]
     tokens = subject.tokens(chunk)
-    num_to_fill = -(-effort.window.size // chunk)
+    num_to_fill = -(-run_size.window.size // chunk)
     _feed(engine, sessions, tokens, num_to_fill + WARM_UPS)
     seconds = median_seconds(
-        partial(_feed, engine, sessions, tokens, effort.steps),
+        partial(_feed, engine, sessions, tokens, run_size.steps),
         subject.model.device,
-        repeats=effort.repeats,
-        most_seconds=effort.case_seconds,
+        repeats=run_size.repeats,
+        most_seconds=run_size.case_seconds,
     )
-    step_seconds = seconds / effort.steps
+    step_seconds = seconds / run_size.steps
     tokens_per_second = num_streams * chunk / step_seconds
-    flops = subject.costs.flops_per_fed_token(effort.window.size)
+    flops = subject.costs.flops_per_fed_token(run_size.window.size)
     share = tokens_per_second * flops / ceilings.matrix_flops
     return Fed(
         subject.name,

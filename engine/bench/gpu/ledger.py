@@ -19,9 +19,9 @@ from engine.bench.gpu.aims import aims_of
 from engine.bench.gpu.card import free_memory
 from engine.bench.gpu.decoding import NoRoom
 from engine.bench.gpu.table import SECTIONS, line
+from engine.bench.json_line import summary_line
 from engine.bench.machine import Machine
 from engine.bench.progress import stage
-from engine.bench.summary import summary_line
 
 
 class Ledger:

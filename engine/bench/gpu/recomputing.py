@@ -21,9 +21,9 @@ from torch import Tensor
 
 from engine.bench.gpu.clock import settled_time
 from engine.bench.gpu.decoding import WARM_UPS, decode
-from engine.bench.gpu.effort import GpuEffort
+from engine.bench.gpu.run_size import GpuRunSize
 from engine.bench.gpu.subject import Subject
-from engine.bench.turns import Spread, Work, take_turns
+from engine.bench.interleaved import Spread, Work, run_interleaved
 from engine.engine import Engine
 from engine.model.model import own_attention
 from engine.schedule.generation import GenerateRequest
@@ -37,7 +37,7 @@ OURS, RECOMPUTED = "ours", "recomputed"
 
 @dataclass(frozen=True)
 class Recomputed:
-    """Seconds that one stream's token takes either way, in turns, and how many times ours."""
+    """Seconds that one stream's token takes either way, interleaved, and how many times ours."""
 
     model: str
     window: int
@@ -46,29 +46,29 @@ class Recomputed:
     times: Spread
 
 
-def measure_recomputing(subject: Subject, window_size: int, effort: GpuEffort) -> Recomputed:
-    engine = _engine_decoding(subject, window_size, effort)
+def measure_recomputing(subject: Subject, window_size: int, run_size: GpuRunSize) -> Recomputed:
+    engine = _engine_decoding(subject, window_size, run_size)
     window = torch.tensor([subject.tokens(window_size)], device=subject.model.device)
-    parties = {
+    runs = {
         OURS: partial(_decoding, engine),
         RECOMPUTED: partial(_recomputing, subject, window),
     }
     clock = partial(settled_time, subject.model.device)
-    turns = take_turns(parties, effort.rounds, advance=lambda _amount: None, clock=clock)
+    measured = run_interleaved(runs, run_size.rounds, advance=lambda _amount: None, clock=clock)
     return Recomputed(
         subject.name,
         window_size,
-        1 / turns.tokens_per_second(OURS),
-        1 / turns.tokens_per_second(RECOMPUTED),
-        turns.ratio(RECOMPUTED, OURS),
+        1 / measured.tokens_per_second(OURS),
+        1 / measured.tokens_per_second(RECOMPUTED),
+        measured.ratio(RECOMPUTED, OURS),
     )
 
 
-def _engine_decoding(subject: Subject, window_size: int, effort: GpuEffort) -> Engine:
+def _engine_decoding(subject: Subject, window_size: int, run_size: GpuRunSize) -> Engine:
     """An engine whose one stream decodes for as long as it is measured."""
     engine = subject.engine_for_decoding(Window(NUM_SINKS, window_size - NUM_SINKS), 1)
     (session,) = subject.full_streams(engine, 1)
-    num_tokens = WARM_UPS + DECODED_PER_TURN * (1 + effort.rounds)
+    num_tokens = WARM_UPS + DECODED_PER_TURN * (1 + run_size.rounds)
     engine.generate(session, subject.tokens(1), GenerateRequest(num_tokens))
     decode(engine, WARM_UPS)
     return engine

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from engine.bench.aims import AIMED_DTYPE, LARGEST_DIFFERENCE, Aim, at_least, at_most
-from engine.bench.peers.contestants import TOKEN_BY_TOKEN, WEIR
-from engine.bench.peers.outsiders import LLAMA_CPP, SINKS
+from engine.bench.peers.participants import TOKEN_BY_TOKEN, WEIR
+from engine.bench.peers.peer_processes import LLAMA_CPP, SINKS
 
 if TYPE_CHECKING:
     from engine.bench.peers.measure import Decoded, Fed

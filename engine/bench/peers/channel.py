@@ -53,7 +53,7 @@ class Peer:
 def open_peer(
     name: str, python: Path, module: str, arguments: Mapping[str, Any], *, num_threads: int
 ) -> Iterator[Peer]:
-    """A peer that runs `module` on `python` with as many threads as all parties have."""
+    """A peer that runs `module` on `python` with as many threads as all participants have."""
     threads = {"OMP_NUM_THREADS": str(num_threads), "MKL_NUM_THREADS": str(num_threads)}
     with tempfile.TemporaryDirectory() as folder:
         errors = Path(folder) / "stderr.txt"

@@ -1,13 +1,13 @@
-"""How fast everyone feeds and decodes, in turns, and what it takes to keep a stream."""
+"""How fast everyone feeds and decodes, interleaved, and what it takes to keep a stream."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.bench.peers.contestants import IN_CHUNKS, WEIR, Contestant, Kept
-from engine.bench.peers.effort import PeerEffort
-from engine.bench.turns import Advance, Spread, Turns, take_turns
+from engine.bench.interleaved import Advance, InterleavedRuns, Spread, run_interleaved
+from engine.bench.peers.participants import IN_CHUNKS, WEIR, Participant, StreamCosts
+from engine.bench.peers.run_size import PeerRunSize
 
 # Streams that decode.
 ALONE = 1
@@ -31,7 +31,7 @@ class Fed:
 
 @dataclass(frozen=True)
 class Decoded:
-    """One party's streams: tokens per second of all of them by their number.
+    """One participant's streams: tokens per second of all of them by their number.
 
     against_same   its time per token of one stream alone against ours in the same precision
     against_best   and against our fastest
@@ -47,70 +47,72 @@ class Decoded:
 
 
 def measure_feeding(
-    contestants: Sequence[Contestant], effort: PeerEffort, advance: Advance
+    participants: Sequence[Participant], run_size: PeerRunSize, advance: Advance
 ) -> list[Fed]:
-    parties = {_party(c, way): party for c in contestants for way, party in c.feeding.items()}
-    turns = take_turns(parties, effort.feeding_rounds, advance=advance)
-    against = _AgainstUs(turns, contestants, IN_CHUNKS)
+    runs = {_name(c, way): run for c in participants for way, run in c.feeding.items()}
+    measured = run_interleaved(runs, run_size.feeding_rounds, advance=advance)
+    against = _AgainstUs(measured, participants, IN_CHUNKS)
     return [
         Fed(
             c.who,
             c.precision,
             way,
-            turns.tokens_per_second(_party(c, way)),
+            measured.tokens_per_second(_name(c, way)),
             against.same(c, way),
             against.best(c, way),
         )
-        for c in contestants
+        for c in participants
         for way in c.feeding
     ]
 
 
 def measure_decoding(
-    contestants: Sequence[Contestant], effort: PeerEffort, advance: Advance
+    participants: Sequence[Participant], run_size: PeerRunSize, advance: Advance
 ) -> list[Decoded]:
-    parties = {
-        _party(c, number): party for c in contestants for number, party in c.decoding.items()
-    }
-    turns = take_turns(parties, effort.decoding_rounds, advance=advance)
-    against = _AgainstUs(turns, contestants, ALONE)
+    runs = {_name(c, number): run for c in participants for number, run in c.decoding.items()}
+    measured = run_interleaved(runs, run_size.decoding_rounds, advance=advance)
+    against = _AgainstUs(measured, participants, ALONE)
     return [
         Decoded(
             c.who,
             c.precision,
-            {number: turns.tokens_per_second(_party(c, number)) for number in c.decoding},
+            {number: measured.tokens_per_second(_name(c, number)) for number in c.decoding},
             against.same(c, ALONE),
             against.best(c, ALONE),
-            turns.ratio(_party(c, ALONE), _party(c, TOGETHER)),
+            measured.ratio(_name(c, ALONE), _name(c, TOGETHER)),
         )
-        for c in contestants
+        for c in participants
     ]
 
 
-def measure_keeping(contestants: Sequence[Contestant], advance: Advance) -> dict[str, Kept]:
+def measure_snapshots(
+    participants: Sequence[Participant], advance: Advance
+) -> dict[str, StreamCosts]:
     figures = {}
-    for contestant in contestants:
-        figures[contestant.name] = contestant.keep()
+    for participant in participants:
+        figures[participant.name] = participant.keep()
         advance(1)
     return figures
 
 
-def _party(contestant: Contestant, way: Way) -> str:
-    return f"{contestant.name}, {way}"
+def _name(participant: Participant, way: Way) -> str:
+    return f"{participant.name}, {way}"
 
 
 class _AgainstUs:
     """Ratios to our own engine, which works in `our_way`, whatever the way of the others."""
 
-    def __init__(self, turns: Turns, contestants: Sequence[Contestant], our_way: Way) -> None:
-        self._turns = turns
-        self._ours = {c.precision: _party(c, our_way) for c in contestants if c.who == WEIR}
-        self._best = max(self._ours.values(), key=turns.tokens_per_second)
+    def __init__(
+        self, measured: InterleavedRuns, participants: Sequence[Participant], our_way: Way
+    ) -> None:
+        self._measured = measured
+        self._ours = {c.precision: _name(c, our_way) for c in participants if c.who == WEIR}
+        self._best = max(self._ours.values(), key=measured.tokens_per_second)
 
-    def same(self, contestant: Contestant, way: Way) -> Spread | None:
+    def same(self, participant: Participant, way: Way) -> Spread | None:
         """In the same precision; None if we have no such."""
-        ours = self._ours.get(contestant.precision)
-        return self._turns.ratio(_party(contestant, way), ours) if ours else None
+        ours = self._ours.get(participant.precision)
+        return self._measured.ratio(_name(participant, way), ours) if ours else None
 
-    def best(self, contestant: Contestant, way: Way) -> Spread:
-        return self._turns.ratio(_party(contestant, way), self._best)
+    def best(self, participant: Participant, way: Way) -> Spread:
+        return self._measured.ratio(_name(participant, way), self._best)

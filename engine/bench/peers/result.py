@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.bench.peers.contestants import Kept
-from engine.bench.peers.guests import Absent
+from engine.bench.peers.admission import Absent
 from engine.bench.peers.measure import Decoded, Fed
+from engine.bench.peers.participants import StreamCosts
 
 
 @dataclass(frozen=True)
@@ -19,5 +19,5 @@ class Result:
     differences: Mapping[str, float]
     feeding: Sequence[Fed]
     decoding: Sequence[Decoded]
-    keeping: Mapping[str, Kept]
+    keeping: Mapping[str, StreamCosts]
     absent: Absent

@@ -1,4 +1,4 @@
-"""The whole comparison: environments, the same weights for all, turns, tables, one JSON line."""
+"""The whole comparison: environments, the same weights, interleaved runs, tables, one JSON line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from typing import TypeVar
 import transformers
 
 from engine.bench.aims import Aim
-from engine.bench.effort import WINDOW_FACTS
+from engine.bench.json_line import print_summary
 from engine.bench.machine import this_machine
-from engine.bench.peers import contestants, measure
+from engine.bench.peers import measure, participants
+from engine.bench.peers.admission import Absent, AdmittedPeers, noting
 from engine.bench.peers.aims import aims_of
-from engine.bench.peers.contestants import Contestant
-from engine.bench.peers.effort import PeerEffort
 from engine.bench.peers.environment import (
     Install,
     PeerLost,
@@ -26,14 +25,15 @@ from engine.bench.peers.environment import (
     python_of,
     recipes,
 )
-from engine.bench.peers.guests import Absent, Guests, noting
+from engine.bench.peers.participants import Participant
 from engine.bench.peers.result import Result
+from engine.bench.peers.run_size import PeerRunSize
 from engine.bench.peers.table import tables_of
 from engine.bench.progress import stage
 from engine.bench.report import Report
 from engine.bench.run import SPARE_ROWS
+from engine.bench.run_size import WINDOW_FACTS
 from engine.bench.subject import Subject, open_subject
-from engine.bench.summary import print_summary
 
 T = TypeVar("T")
 
@@ -42,13 +42,13 @@ def run_peers(
     *,
     models: Sequence[str],
     dtypes: Sequence[str],
-    effort: PeerEffort,
+    run_size: PeerRunSize,
     num_threads: int,
     cache: Path,
     json_path: Path | None,
     install: Install = install_by_pip,
 ) -> None:
-    """Every model, everyone in turns. ModelRefused if one of the models cannot stream."""
+    """Every model, everyone interleaved. ModelRefused if one of the models cannot stream."""
     started = time.perf_counter()
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     machine = this_machine(num_threads)
@@ -59,13 +59,13 @@ def run_peers(
     aims: dict[str, dict[str, Aim]] = {}
     for model in models:
         gc.collect()  # models hold on to themselves in cycles
-        result = _measure(model, dtypes, effort, num_threads, pythons)
+        result = _measure(model, dtypes, run_size, num_threads, pythons)
         result.absent.update(not_installed)
         report.print_tables(tables_of(model, result))
         results[model] = result
         aims[model] = aims_of(result.differences, result.feeding, result.decoding)
     report.print_aims(aims, title="Aims beside the peers")
-    facts = {"window": WINDOW_FACTS, "effort": effort}
+    facts = {"window": WINDOW_FACTS, "effort": run_size}
     print_summary("weir peers", machine, started, results, aims, json_path, **facts)
 
 
@@ -82,26 +82,26 @@ def install_peers(cache: Path, install: Install = install_by_pip) -> tuple[dict[
 def _measure(
     model: str,
     dtypes: Sequence[str],
-    effort: PeerEffort,
+    run_size: PeerRunSize,
     num_threads: int,
     pythons: Mapping[str, Path],
 ) -> Result:
     with ExitStack() as stack:
         with stage(f"{model}: loading", 1):
-            num_rows = max(effort.num_decoded) + SPARE_ROWS
+            num_rows = max(run_size.num_decoded) + SPARE_ROWS
             subjects = [
                 stack.enter_context(
                     open_subject(model, dtype, num_rows=num_rows, num_threads=num_threads)
                 )
                 for dtype in dtypes
             ]
-        return measure_beside(stack, subjects, effort, num_threads, pythons)
+        return measure_beside(stack, subjects, run_size, num_threads, pythons)
 
 
 def measure_beside(
     stack: ExitStack,
     subjects: Sequence[Subject],
-    effort: PeerEffort,
+    run_size: PeerRunSize,
     num_threads: int,
     pythons: Mapping[str, Path],
 ) -> Result:
@@ -110,38 +110,38 @@ def measure_beside(
     Peers live until `stack` is closed.
     """
     first = subjects[0]
-    everyone: list[Contestant] = []
+    everyone: list[Participant] = []
     for subject in subjects:
-        everyone.append(contestants.weir(stack, subject, effort))
-        everyone.append(contestants.stock(subject, effort))
+        everyone.append(participants.weir(stack, subject, run_size))
+        everyone.append(participants.stock(subject, run_size))
     folder = Path(stack.enter_context(TemporaryDirectory()))
-    guests = Guests(first, effort, num_threads, folder)
+    peers = AdmittedPeers(first, run_size, num_threads, folder)
     for subject in subjects:
-        with noting(guests.absent, f"{contestants.WEIR} {contestants.in_int8(subject.dtype)}"):
-            everyone.append(contestants.weir(stack, contestants.quantised(subject), effort))
+        with noting(peers.absent, f"{participants.WEIR} {participants.in_int8(subject.dtype)}"):
+            everyone.append(participants.weir(stack, participants.quantised(subject), run_size))
     with stage(f"{first.model}: bringing the weights to the peers", 1):
-        guests.welcome(stack, pythons, [subject.dtype for subject in subjects])
-    everyone += guests.contestants
-    absent = guests.absent
-    with stage(f"{first.model}: feeding", effort.feeding_rounds) as advance:
+        peers.admit(stack, pythons, [subject.dtype for subject in subjects])
+    everyone += peers.participants
+    absent = peers.absent
+    with stage(f"{first.model}: feeding", run_size.feeding_rounds) as advance:
         fed = by_those_who_stay(
-            everyone, absent, lambda those: measure.measure_feeding(those, effort, advance)
+            everyone, absent, lambda those: measure.measure_feeding(those, run_size, advance)
         )
-    with stage(f"{first.model}: decoding", effort.decoding_rounds) as advance:
+    with stage(f"{first.model}: decoding", run_size.decoding_rounds) as advance:
         decoded = by_those_who_stay(
-            everyone, absent, lambda those: measure.measure_decoding(those, effort, advance)
+            everyone, absent, lambda those: measure.measure_decoding(those, run_size, advance)
         )
     with stage(f"{first.model}: keeping a stream", len(everyone)) as advance:
         kept = by_those_who_stay(
-            everyone, absent, lambda those: measure.measure_keeping(those, advance)
+            everyone, absent, lambda those: measure.measure_snapshots(those, advance)
         )
     return Result(
-        first.num_parameters, guests.versions, guests.differences, fed, decoded, kept, absent
+        first.num_parameters, peers.versions, peers.differences, fed, decoded, kept, absent
     )
 
 
 def by_those_who_stay(
-    everyone: list[Contestant], absent: Absent, measured: Callable[[list[Contestant]], T]
+    everyone: list[Participant], absent: Absent, measured: Callable[[list[Participant]], T]
 ) -> T:
     """Measure again without whoever was lost on the way; `everyone` and `absent` follow."""
     try:

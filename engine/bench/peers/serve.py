@@ -17,13 +17,13 @@ def serve(make: Callable[..., object]) -> None:
     """Answer for the object that `make` makes of the arguments on the command line."""
     replies = _keep_stdout_for_replies()
     arguments = json.loads(sys.argv[1])
-    party: object | None = None
+    peer: object | None = None
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            if party is None:
-                party = make(**arguments)
-            reply: dict[str, Any] = {"answer": getattr(party, request["do"])(**request["with"])}
+            if peer is None:
+                peer = make(**arguments)
+            reply: dict[str, Any] = {"answer": getattr(peer, request["do"])(**request["with"])}
         except Exception as error:  # whatever it is, the other side must hear of it
             reply = {"error": f"{type(error).__name__}: {error}"}
         replies.write(json.dumps(reply) + "\n")

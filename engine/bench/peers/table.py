@@ -9,8 +9,8 @@ from rich.table import Table
 from engine.bench.peers.measure import TOGETHER
 
 if TYPE_CHECKING:
+    from engine.bench.interleaved import Spread
     from engine.bench.peers.result import Result
-    from engine.bench.turns import Spread
 
 
 def tables_of(model: str, result: Result) -> list[Table]:
@@ -18,7 +18,7 @@ def tables_of(model: str, result: Result) -> list[Table]:
         _same_model(model, result),
         _feeding(model, result),
         _decoding(model, result),
-        _keeping(model, result),
+        _snapshots(model, result),
         _absent(result),
     ]
 
@@ -69,7 +69,7 @@ def _decoding(model: str, result: Result) -> Table:
     return table
 
 
-def _keeping(model: str, result: Result) -> Table:
+def _snapshots(model: str, result: Result) -> Table:
     table = _table(f"{model}: keeping one stream", "who", "bytes", "save", "restore", "note")
     for name, kept in result.keeping.items():
         table.add_row(

@@ -21,7 +21,7 @@ from engine.engine import Engine
 from engine.errors import ConfigError
 from engine.evals.asking import AskedStream, Reader
 from engine.evals.distances import print_distances
-from engine.evals.lines import PREAMBLE, Record
+from engine.evals.numbered_lines import PREAMBLE, Record
 from engine.evals.retrieval import AtDistance, Inquiry, ask, run
 from engine.model.model import StreamingModel
 from engine.schedule.generation import GenerateRequest

@@ -14,8 +14,8 @@ from torch.nn.functional import cross_entropy
 
 from engine.config import EngineConfig
 from engine.errors import ConfigError, ModelRefused
-from engine.evals.formats import FORMATS, Comparison, Figures, Trial, run
-from engine.evals.formats_report import change, print_formats
+from engine.evals.number_formats import FORMATS, Comparison, Figures, Trial, run
+from engine.evals.number_formats_report import change, print_formats
 from engine.evals.texts import Texts
 from engine.model.load import load
 from engine.model.lone_stream import LoneStream

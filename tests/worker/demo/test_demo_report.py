@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.demo.outputs import Line, Memory, Summary
+from worker.demo.output_fields import Line, Memory, Summary
 from worker.demo.report import account, is_complete, report_lines, uncovered
 from worker.demo.state import DemoState, Published, progress
 

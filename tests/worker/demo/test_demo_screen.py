@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from worker.demo.outputs import Line, Memory, Summary
+from worker.demo.output_fields import Line, Memory, Summary
 from worker.demo.panels import BARS, sparkline
 from worker.demo.plain import PlainLog
 from worker.demo.screen import draw

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from worker.commands.evals.reading import add_reading_options, add_window_options, texts_from
+from worker.commands.evals.shared_options import add_reading_options, add_window_options, texts_from
 from worker.settings.options import settings_from
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
-    formats = import_module("engine.evals.formats")  # late: `--help` needs no torch
+    formats = import_module("engine.evals.number_formats")  # late: `--help` needs no torch
     trial = formats.Trial(
         settings.model,
         settings.device,
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         num_recent=arguments.num_recent,
         rounds=arguments.rounds,
     )
-    import_module("engine.evals.formats_report").print_formats(formats.run(trial), trial)
+    import_module("engine.evals.number_formats_report").print_formats(formats.run(trial), trial)
     return 0
 
 

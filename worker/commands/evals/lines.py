@@ -12,7 +12,7 @@ import argparse
 from importlib import import_module
 
 from worker.cli import INTERRUPTED
-from worker.commands.evals.reading import add_window_options, config_from, numbers
+from worker.commands.evals.shared_options import add_window_options, config_from, numbers
 from worker.commands.interrupts import Interrupts
 from worker.settings.options import add_settings
 

@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 from worker.cli import INTERRUPTED
-from worker.commands.evals.reading import (
+from worker.commands.evals.shared_options import (
     add_reading_options,
     add_window_options,
     config_from,

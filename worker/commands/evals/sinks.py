@@ -11,7 +11,7 @@ from importlib import import_module
 
 import engine
 from worker.cli import INTERRUPTED
-from worker.commands.evals.reading import add_reading_options, numbers, texts_from
+from worker.commands.evals.shared_options import add_reading_options, numbers, texts_from
 from worker.commands.interrupts import Interrupts
 from worker.settings.options import settings_from
 

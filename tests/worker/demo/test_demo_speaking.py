@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis import Redis
 
-from worker.demo.feed import MAX_AT_ONCE, Feed
+from worker.demo.speaking import MAX_AT_ONCE, Feed
 from worker.demo.state import DemoState
 from worker.demo.talk import Utterance
 from worker.demo.watch import Watch

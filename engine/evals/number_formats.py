@@ -1,6 +1,6 @@
 """What number formats cost and gain: bytes, speed and perplexity of one model in each of them.
 
-All models are in memory at once and take turns, so that a machine that slows down slows all.
+All models are in memory at once and run interleaved, so that a machine that slows down slows all.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from engine.bench.interleaved import Advance, InterleavedRuns, Run, Work, run_interleaved
 from engine.bench.progress import stage
 from engine.bench.subject import feed
-from engine.bench.turns import Advance, Party, Turns, Work, take_turns
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.errors import ConfigError, ModelRefused
@@ -44,7 +44,7 @@ NUM_ROWS = 2
 
 @dataclass(frozen=True)
 class Trial:
-    """Of what is measured, how much: tokens of the text, and of a turn of each of `rounds`."""
+    """Of what is measured, how much: tokens of the text, and of a run in each of `rounds`."""
 
     model: str
     device: str
@@ -108,8 +108,8 @@ def run(trial: Trial) -> Comparison:
         engines, left_out = _load(trial, advance)
     with stage("perplexity", trial.max_tokens - 1) as advance:
         means = _read(trial, engines, advance)
-    fed = _turns(trial, engines, "feeding", _feeding)
-    decoded = _turns(trial, engines, "decoding", _decoding)
+    fed = _measured(trial, engines, "feeding", _feeding)
+    decoded = _measured(trial, engines, "decoding", _decoding)
     figures = {
         name: Figures(
             weight_bytes=engine.model.weight_bytes,
@@ -149,25 +149,25 @@ def _read(trial: Trial, engines: Mapping[str, Engine], advance: Advance) -> dict
     return means
 
 
-def _turns(
+def _measured(
     trial: Trial,
     engines: Mapping[str, Engine],
     name: str,
-    party: Callable[[Trial, Engine, Session], AbstractContextManager[Work]],
-) -> Turns:
-    """Turns of sessions whose windows are full, for feeding and decoding that last."""
+    run: Callable[[Trial, Engine, Session], AbstractContextManager[Work]],
+) -> InterleavedRuns:
+    """Interleaved runs of sessions whose windows are full, for feeding and decoding that last."""
     sessions = {engine: engine.open() for engine in engines.values()}
     for engine, session in sessions.items():
         feed(engine, session, _tokens(engine, 2 * engine.window.size))
-    parties: dict[str, Party] = {
-        format_name: partial(party, trial, engine, sessions[engine])
+    runs: dict[str, Run] = {
+        format_name: partial(run, trial, engine, sessions[engine])
         for format_name, engine in engines.items()
     }
     with stage(name, trial.rounds) as advance:
-        turns = take_turns(parties, trial.rounds, advance=advance)
+        measured = run_interleaved(runs, trial.rounds, advance=advance)
     for engine, session in sessions.items():
         engine.close(session)
-    return turns
+    return measured
 
 
 @contextmanager

@@ -12,8 +12,8 @@ WINDOW_FACTS = {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT, "chunk":
 
 
 @dataclass(frozen=True)
-class Effort:
-    """Rounds (each party once), and the tokens of one turn of one party.
+class RunSize:
+    """Rounds (each participant once), and the tokens of one run of one participant.
 
     feed_seconds   longest time for really feeding OLD_TOKENS; where it would take longer,
                    `sample_tokens` are fed instead and the report says so
@@ -31,7 +31,7 @@ class Effort:
     sample_tokens: int
 
 
-FULL = Effort(
+FULL = RunSize(
     rounds=9,
     level_rounds=40,
     chunks_per_turn=4,
@@ -44,7 +44,7 @@ FULL = Effort(
     sample_tokens=20_000,
 )
 
-QUICK = Effort(
+QUICK = RunSize(
     rounds=3,
     level_rounds=6,
     chunks_per_turn=2,

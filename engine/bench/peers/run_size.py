@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class PeerEffort:
-    """Rounds (each party once), and the tokens of one turn of one party.
+class PeerRunSize:
+    """Rounds (each participant once), and the tokens of one run of one participant.
 
     num_decoded  for each number of streams together, the tokens of one of them
     """
@@ -20,7 +20,7 @@ class PeerEffort:
     snapshots: int
 
 
-FULL = PeerEffort(
+FULL = PeerRunSize(
     feeding_rounds=7,
     decoding_rounds=5,
     chunks_per_turn=4,
@@ -30,7 +30,7 @@ FULL = PeerEffort(
     snapshots=9,
 )
 
-QUICK = PeerEffort(
+QUICK = PeerRunSize(
     feeding_rounds=3,
     decoding_rounds=3,
     chunks_per_turn=2,

@@ -11,7 +11,7 @@ import torch
 from rich.table import Table
 
 from engine.bench.machine import this_machine
-from engine.evals.formats import Comparison, Figures, Trial
+from engine.evals.number_formats import Comparison, Figures, Trial
 from engine.evals.report import console_of_reports
 
 STREAMS = 16

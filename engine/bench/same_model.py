@@ -9,7 +9,7 @@ from itertools import cycle
 import torch
 from torch import Tensor
 
-from engine.bench.effort import CHUNK
+from engine.bench.run_size import CHUNK
 from engine.bench.subject import Subject
 from engine.model.lone_stream import LoneStream
 

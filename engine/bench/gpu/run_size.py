@@ -8,13 +8,13 @@ from engine.schedule.window import Window
 
 
 @dataclass(frozen=True)
-class GpuEffort:
+class GpuRunSize:
     """What is measured, and how long.
 
     last_start_seconds  no case begins later than this after the start
     case_seconds        no figure is repeated any more when it has taken this long
     repeats, steps      a figure is the median of so many repeats of so many steps
-    rounds              of the turns of those who are compared
+    rounds              of the runs of those who are compared
     exact_window        of the check in float32: with many more positions, the rounding of their
                         angles alone is as large as what it looks for
     feeding             (streams in one step, tokens of each)
@@ -39,7 +39,7 @@ class GpuEffort:
     buffer_bytes: int
 
 
-FULL = GpuEffort(
+FULL = GpuRunSize(
     is_rehearsal=False,
     last_start_seconds=450.0,
     case_seconds=10.0,

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from engine.bench.effort import CHUNK, OLD_TOKENS, YOUNG_TOKENS, Effort
+from engine.bench.interleaved import Advance, Spread, Work, run_interleaved
 from engine.bench.machine import resident_bytes
+from engine.bench.run_size import CHUNK, OLD_TOKENS, YOUNG_TOKENS, RunSize
 from engine.bench.subject import Subject, feed
-from engine.bench.turns import Advance, Spread, Work, take_turns
 from engine.schedule.session import Session
 
 YOUNG = "young"
@@ -36,11 +36,11 @@ class Age:
 
 
 @dataclass(frozen=True)
-class Level:
+class LongRun:
     """A session of YOUNG_TOKENS beside an old one.
 
-    Forks of both are fed in turns, in the same row. `stretch_speeds`: tokens per second on the way
-    there, one figure for each tenth of it.
+    Forks of both are fed interleaved, in the same row. `stretch_speeds`: tokens per second on the
+    way there, one figure for each tenth of it.
     """
 
     age: Age
@@ -55,40 +55,40 @@ class Level:
 
 
 def choose_age(
-    effort: Effort, num_asked: int | None, *, is_aimed: bool, tokens_per_second: float
+    run_size: RunSize, num_asked: int | None, *, is_aimed: bool, tokens_per_second: float
 ) -> Age:
     """What was asked for; else OLD_TOKENS if aimed at and in time; else a sample of them."""
     if num_asked is not None:
         return Age(num_asked)
-    if is_aimed and effort.feed_seconds * tokens_per_second >= OLD_TOKENS:
+    if is_aimed and run_size.feed_seconds * tokens_per_second >= OLD_TOKENS:
         return Age(OLD_TOKENS)
-    return Age(effort.sample_tokens, start=OLD_TOKENS - effort.sample_tokens)
+    return Age(run_size.sample_tokens, start=OLD_TOKENS - run_size.sample_tokens)
 
 
-def num_level_tokens(effort: Effort, age: Age) -> int:
-    """Of how many tokens `measure_level` tells `advance`."""
-    return age.num_fed + effort.level_rounds * _tokens_per_round(effort)
+def num_long_run_tokens(run_size: RunSize, age: Age) -> int:
+    """Of how many tokens `measure_long_run` tells `advance`."""
+    return age.num_fed + run_size.level_rounds * _tokens_per_round(run_size)
 
 
-def measure_level(subject: Subject, effort: Effort, age: Age, advance: Advance) -> Level:
+def measure_long_run(subject: Subject, run_size: RunSize, age: Age, advance: Advance) -> LongRun:
     with subject.session_of(YOUNG_TOKENS) as young, subject.session_of(0, age.start) as old:
         memory_young = _memory(subject)
         speeds = tuple(_feed_in_stretches(subject, old, age.num_fed, advance))
         memory_old = _memory(subject)
-        turns = take_turns(
+        measured = run_interleaved(
             {
-                YOUNG: partial(_feeding_a_fork, subject, young, effort),
-                OLD: partial(_feeding_a_fork, subject, old, effort),
+                YOUNG: partial(_feeding_a_fork, subject, young, run_size),
+                OLD: partial(_feeding_a_fork, subject, old, run_size),
             },
-            effort.level_rounds,
-            advance=lambda rounds: advance(rounds * _tokens_per_round(effort)),
+            run_size.level_rounds,
+            advance=lambda rounds: advance(rounds * _tokens_per_round(run_size)),
         )
-        return Level(
+        return LongRun(
             age=age,
             old_counter=old.num_seen,
-            young_tokens_per_second=turns.tokens_per_second(YOUNG),
-            old_tokens_per_second=turns.tokens_per_second(OLD),
-            time_old_against_young=turns.ratio(OLD, YOUNG),
+            young_tokens_per_second=measured.tokens_per_second(YOUNG),
+            old_tokens_per_second=measured.tokens_per_second(OLD),
+            time_old_against_young=measured.ratio(OLD, YOUNG),
             stretch_speeds=speeds,
             kv_bytes_by_formula=kv_bytes_by_formula(subject),
             memory_young=memory_young,
@@ -96,8 +96,8 @@ def measure_level(subject: Subject, effort: Effort, age: Age, advance: Advance) 
         )
 
 
-def _tokens_per_round(effort: Effort) -> int:
-    return 2 * effort.chunks_per_turn * CHUNK
+def _tokens_per_round(run_size: RunSize) -> int:
+    return 2 * run_size.chunks_per_turn * CHUNK
 
 
 def kv_bytes_by_formula(subject: Subject) -> int:
@@ -132,7 +132,7 @@ def _feed_in_stretches(
 
 
 @contextmanager
-def _feeding_a_fork(subject: Subject, session: Session, effort: Effort) -> Iterator[Work]:
-    token_ids = subject.tokens(effort.chunks_per_turn * CHUNK)
+def _feeding_a_fork(subject: Subject, session: Session, run_size: RunSize) -> Iterator[Work]:
+    token_ids = subject.tokens(run_size.chunks_per_turn * CHUNK)
     with subject.fork_of(session) as fork:
         yield lambda: feed(subject.engine, fork, token_ids)

@@ -1,6 +1,6 @@
-"""Parties measured in turns, so that a machine that drifts drifts for all of them.
+"""Participants run interleaved, so that a machine that drifts drifts for all of them.
 
-Every round gives each party one turn, forwards and backwards by turns (A B C, C B A, ...).
+Every round runs each participant once, forwards and then backwards (A B C, C B A, ...).
 Figures are medians over rounds; a ratio is the median of the rounds' own ratios.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-# The timed part of a turn; it returns the number of tokens that it dealt with.
+# The timed part of a run; it returns the number of tokens that it dealt with.
 Work = Callable[[], int]
-# Entering prepares a turn, leaving clears up after it; neither is timed.
-Party = Callable[[], AbstractContextManager[Work]]
+# Entering prepares a run, leaving clears up after it; neither is timed.
+Run = Callable[[], AbstractContextManager[Work]]
 Advance = Callable[[int], None]
 
 
@@ -36,13 +36,13 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Seconds per token of every party, one figure per round."""
+class InterleavedRuns:
+    """Seconds per token of every participant, one figure per round."""
 
     seconds_per_token: Mapping[str, Sequence[float]]
 
-    def tokens_per_second(self, party: str) -> float:
-        return 1 / statistics.median(self.seconds_per_token[party])
+    def tokens_per_second(self, name: str) -> float:
+        return 1 / statistics.median(self.seconds_per_token[name])
 
     def ratio(self, slow: str, fast: str) -> Spread:
         """How many times the time of `fast` a token takes with `slow`."""
@@ -50,27 +50,27 @@ class Turns:
         return Spread.of([one / other for one, other in pairs])
 
 
-def take_turns(
-    parties: Mapping[str, Party],
+def run_interleaved(
+    runs: Mapping[str, Run],
     num_rounds: int,
     *,
     advance: Advance,
     clock: Callable[[], float] = time.perf_counter,
-) -> Turns:
-    """One turn each to warm up, which counts for nothing, then `num_rounds` rounds."""
-    for party in parties.values():
-        _seconds_per_token(party, clock)
-    figures: dict[str, list[float]] = {name: [] for name in parties}
+) -> InterleavedRuns:
+    """One run each to warm up, which counts for nothing, then `num_rounds` rounds."""
+    for run in runs.values():
+        _seconds_per_token(run, clock)
+    figures: dict[str, list[float]] = {name: [] for name in runs}
     for round_number in range(num_rounds):
-        order = list(parties) if round_number % 2 == 0 else list(reversed(list(parties)))
+        order = list(runs) if round_number % 2 == 0 else list(reversed(list(runs)))
         for name in order:
-            figures[name].append(_seconds_per_token(parties[name], clock))
+            figures[name].append(_seconds_per_token(runs[name], clock))
         advance(1)
-    return Turns(figures)
+    return InterleavedRuns(figures)
 
 
-def _seconds_per_token(party: Party, clock: Callable[[], float]) -> float:
-    with party() as work:
+def _seconds_per_token(run: Run, clock: Callable[[], float]) -> float:
+    with run() as work:
         started = clock()
         num_tokens = work()
         return (clock() - started) / num_tokens

@@ -13,12 +13,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.bench.effort import CHUNK, WINDOW_RECENT, WINDOW_SINKS
+from engine.bench.interleaved import Run, Work
 from engine.bench.peers.channel import Peer
-from engine.bench.peers.contestants import IN_CHUNKS, TOKEN_BY_TOKEN, WINDOW, Contestant, Kept
-from engine.bench.peers.effort import PeerEffort
+from engine.bench.peers.participants import (
+    IN_CHUNKS,
+    TOKEN_BY_TOKEN,
+    WINDOW,
+    Participant,
+    StreamCosts,
+)
+from engine.bench.peers.run_size import PeerRunSize
+from engine.bench.run_size import CHUNK, WINDOW_RECENT, WINDOW_SINKS
 from engine.bench.subject import Subject
-from engine.bench.turns import Party, Work
 
 SINKS = "attention_sinks"
 LLAMA_CPP = "llama.cpp"
@@ -28,11 +34,11 @@ HALF_WINDOW = WINDOW_RECENT // 2
 CONTEXTS = (WINDOW, 2 * WINDOW)
 
 
-Join = Callable[[Peer, str, Subject, PeerEffort], Contestant]
+Join = Callable[[Peer, str, Subject, PeerRunSize], Participant]
 
 
 @dataclass(frozen=True)
-class Guest:
+class PeerKind:
     """A peer: the recipe of its environment, the module it runs there, and how it is asked.
 
     own_precisions  what it has beside the dtypes that we are measured in
@@ -48,12 +54,14 @@ class Guest:
     join: Join
 
 
-def attention_sinks(peer: Peer, precision: str, subject: Subject, effort: PeerEffort) -> Contestant:
+def attention_sinks(
+    peer: Peer, precision: str, subject: Subject, run_size: PeerRunSize
+) -> Participant:
     window = subject.tokens(WINDOW)
     peer.ask("prepare_feeding", token_ids=window)
-    for num_streams in effort.num_decoded:
+    for num_streams in run_size.num_decoded:
         peer.ask("prepare_decoding", num_streams=num_streams, token_ids=window)
-    few, many = effort.singles_per_turn, effort.chunks_per_turn * CHUNK
+    few, many = run_size.singles_per_turn, run_size.chunks_per_turn * CHUNK
     feeding = {
         TOKEN_BY_TOKEN: _asking(peer, "feed", token_ids=subject.tokens(few), chunk=1),
         f"{IN_CHUNKS}, seeing up to {WINDOW + CHUNK}": _asking(
@@ -61,45 +69,45 @@ def attention_sinks(peer: Peer, precision: str, subject: Subject, effort: PeerEf
         ),
     }
     note = "no call to save one; streams in lockstep only"
-    return Contestant(
+    return Participant(
         SINKS,
         precision,
         feeding,
-        _decoding(peer, subject, effort),
-        lambda: Kept(int(peer.ask("stream_bytes")), None, None, note),
+        _decoding(peer, subject, run_size),
+        lambda: StreamCosts(int(peer.ask("stream_bytes")), None, None, note),
     )
 
 
-def llama_cpp(peer: Peer, precision: str, subject: Subject, effort: PeerEffort) -> Contestant:
+def llama_cpp(peer: Peer, precision: str, subject: Subject, run_size: PeerRunSize) -> Participant:
     """Its streams decode between two shifts, where its context is filled as it is on average."""
     for size in CONTEXTS:
         peer.ask("prepare_feeding", size=size, token_ids=subject.tokens(size))
-    for num_streams, num_tokens in effort.num_decoded.items():
+    for num_streams, num_tokens in run_size.num_decoded.items():
         past = subject.tokens(WINDOW * 3 // 4 - num_tokens // 2)
         peer.ask("prepare_decoding", num_streams=num_streams, token_ids=past)
-    token_ids = subject.tokens(effort.chunks_per_turn * CHUNK)
+    token_ids = subject.tokens(run_size.chunks_per_turn * CHUNK)
     feeding = {
         f"context of {size}, half of it forgotten at a time": _asking(
             peer, "feed", size=size, token_ids=token_ids
         )
         for size in CONTEXTS
     }
-    return Contestant(
+    return Participant(
         LLAMA_CPP,
         precision,
         feeding,
-        _decoding(peer, subject, effort),
-        partial(_keep_llama_cpp, peer, subject.tokens(WINDOW), effort.snapshots),
+        _decoding(peer, subject, run_size),
+        partial(_keep_llama_cpp, peer, subject.tokens(WINDOW), run_size.snapshots),
     )
 
 
-def _keep_llama_cpp(peer: Peer, token_ids: Sequence[int], num_rounds: int) -> Kept:
+def _keep_llama_cpp(peer: Peer, token_ids: Sequence[int], num_rounds: int) -> StreamCosts:
     kept = peer.ask("keep", token_ids=token_ids, num_rounds=num_rounds)
     note = "synced to disk, no checksum"
-    return Kept(kept["stream_bytes"], kept["save_seconds"], kept["restore_seconds"], note)
+    return StreamCosts(kept["stream_bytes"], kept["save_seconds"], kept["restore_seconds"], note)
 
 
-def _decoding(peer: Peer, subject: Subject, effort: PeerEffort) -> Mapping[int, Party]:
+def _decoding(peer: Peer, subject: Subject, run_size: PeerRunSize) -> Mapping[int, Run]:
     return {
         num_streams: _asking(
             peer,
@@ -108,16 +116,16 @@ def _decoding(peer: Peer, subject: Subject, effort: PeerEffort) -> Mapping[int, 
             first_ids=subject.tokens(num_streams),
             num_tokens=num_tokens,
         )
-        for num_streams, num_tokens in effort.num_decoded.items()
+        for num_streams, num_tokens in run_size.num_decoded.items()
     }
 
 
 def _asking(peer: Peer, do: str, **arguments: Any) -> Callable[[], AbstractContextManager[Work]]:
     @contextmanager
-    def turn() -> Iterator[Work]:
+    def run() -> Iterator[Work]:
         yield lambda: int(peer.ask(do, **arguments))
 
-    return turn
+    return run
 
 
 def logits_of(peer: Peer, token_ids: Sequence[int], folder: Path) -> Tensor:
@@ -127,20 +135,20 @@ def logits_of(peer: Peer, token_ids: Sequence[int], folder: Path) -> Tensor:
     return torch.from_numpy(np.fromfile(file, dtype=np.float32)).view(len(token_ids), -1)
 
 
-GUESTS = (
-    Guest(
+PEERS = (
+    PeerKind(
         SINKS,
         "attention-sinks",
-        "engine.bench.peers.attention_sinks_party",
+        "engine.bench.peers.attention_sinks_peer",
         {"num_sinks": WINDOW_SINKS, "num_recent": WINDOW_RECENT},
         (),
         1,
         attention_sinks,
     ),
-    Guest(
+    PeerKind(
         LLAMA_CPP,
         "llama-cpp",
-        "engine.bench.peers.llama_cpp_party",
+        "engine.bench.peers.llama_cpp_peer",
         {"num_kept": WINDOW_SINKS, "size": WINDOW},
         ("q8_0",),
         HALF_WINDOW,

@@ -11,14 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from engine.bench.interleaved import Advance
 from engine.bench.subject import Subject
-from engine.bench.turns import Advance
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Keeping:
+class SnapshotCosts:
     """Medians, in seconds; the file of one session with a full window, in bytes.
 
     Saving ends when the file is on the disk (fsync), restoring includes the checksum.
@@ -31,7 +31,7 @@ class Keeping:
     row_bytes: int
 
 
-def measure_keeping(subject: Subject, num_rounds: int, advance: Advance) -> Keeping:
+def measure_snapshots(subject: Subject, num_rounds: int, advance: Advance) -> SnapshotCosts:
     engine = subject.engine
     saves, restores, forks = [], [], []
     with (
@@ -50,7 +50,7 @@ def measure_keeping(subject: Subject, num_rounds: int, advance: Advance) -> Keep
             advance(1)
         file_bytes = path.stat().st_size
     # The first of each warms up.
-    return Keeping(
+    return SnapshotCosts(
         save_seconds=statistics.median(saves[1:]),
         restore_seconds=statistics.median(restores[1:]),
         fork_seconds=statistics.median(forks[1:]),
