@@ -1,4 +1,4 @@
-"""Everything the engine can say no with.
+"""The errors of the engine; every message says what to do.
 
 EngineError
   ConfigError     a setting is wrong; the message names it, its value and what is valid

@@ -1,5 +1,6 @@
-"""The first lines of `weir` and `python -m worker`: until the command runs, Ctrl-C ends the process
-without a word. Left to Python, what is being imported at that moment would be told in a traceback.
+"""The start of `weir` and `python -m worker`: Ctrl-C ends it quietly even while it loads.
+
+Left to Python, what is being imported at that moment would be told in a traceback.
 """
 
 import signal

@@ -1,4 +1,4 @@
-"""The method as a cache for transformers' own `generate`, for who needs neither streams nor steps.
+"""The window as a cache for transformers' own `generate`, without the engine around it.
 
 It shares the attention and the memory, and knows no engine.
 """

@@ -1,4 +1,4 @@
-"""Who can still say what a line said? Questions to an endless stream, by distance from the line.
+"""What a stream still knows of its lines: questions to it, by distance from the line.
 
 The stream is one session of the engine, asked on copies of its row. Beside it the model's own dense
 attention answers the same questions from the last lines that fit into its trained length: what the

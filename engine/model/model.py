@@ -1,7 +1,7 @@
-"""The one file that knows how transformers loads a model and runs it.
+"""A loaded transformers model as the engine runs it: segments in, logits out.
 
-What a model must be is learned by watching it (probe.py) and checked before it is used: a few
-tokens through the engine's own path against the model's own attention.
+What a model must be is learned by watching it (probe.py) and checked before it is used
+(self_check.py).
 """
 
 from __future__ import annotations

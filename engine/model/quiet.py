@@ -1,4 +1,4 @@
-"""What libraries say of themselves, and nobody who reads it could act upon.
+"""Silences what libraries say that nobody could act upon.
 
 transformers imports torchao wherever it is installed, whether or not a model has int8 or int4
 weights, so this must be known before transformers is imported.

@@ -1,4 +1,4 @@
-"""Lends rows to sessions: who has one brings it back to host memory when another needs it more.
+"""Lends rows to sessions: when another needs a row more, its session moves to host memory.
 
 The integers are in schedule/, the parked tensors in parked_copies.py; here they are moved.
 Every session that has computed something is in exactly one place: its row, host memory, or a file.

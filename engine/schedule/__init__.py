@@ -1,4 +1,4 @@
-"""Who takes part in the next step, in which row, with how many tokens: the brain of the engine.
+"""Which sessions take part in the next step, in which row, with how many tokens.
 
 Integers only: nothing here loads torch, and all of it is tested in milliseconds.
 """

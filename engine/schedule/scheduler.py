@@ -1,4 +1,4 @@
-"""Who takes part in the next step, and with how many tokens. Integers only.
+"""Which sessions take part in the next step, and with how many tokens. Integers only.
 
 There is no prefill phase and no decode phase: every session whose computed tokens are behind its
 seen tokens takes part, as far as there are rows to lend. Sessions that decode go first (a token is
