@@ -1,4 +1,4 @@
-"""Which session has which row, and which one gives its row up when another needs it. Integers only."""
+"""Which session has which row, and which gives its row up when another needs it. Integers only."""
 
 from collections.abc import Collection, Iterable
 
