@@ -56,29 +56,37 @@ def make_app(open_pipeline: OpenPipeline = open_pipeline) -> WeirCelery:
     """A Celery application whose workers run the pipeline that `open_pipeline` makes."""
     app = WeirCelery("weir")
     app.open_pipeline = open_pipeline
-    app.add_defaults(lambda: celery_config(app.settings))
+    app.add_defaults(lambda: celery_config(app))
     app.steps["worker"].add(EngineStep)
     tasks.register(app)
     return app
 
 
-def celery_config(settings: Settings) -> dict[str, Any]:
+def celery_config(app: WeirCelery) -> dict[str, Any]:
     """Where Celery must differ from its defaults."""
+    settings = app.settings
     return {
-        "broker_url": settings.broker_url,
+        "broker_url": settings.server_url,
+        "broker_transport": "worker.process.broker:Transport",
+        "broker_transport_options": {
+            "global_keyprefix": KEY_PREFIX,
+            "count_rejected": app.count_rejected_message,
+        },
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # for ever
         # A server that is full, read-only or failing over says so with an error: wait for it, too.
         "broker_channel_error_retry": True,
         "worker_consumer": "worker.process.consumer:PatientConsumer",
-        "broker_transport_options": {"global_keyprefix": KEY_PREFIX},
         "task_default_queue": name_for_patterns("weir", settings),
         "task_ignore_result": True,
         "task_serializer": "json",
         "accept_content": ["json"],
-        # Early: a late-acknowledged task that is unfinished when Redis goes away ends the worker.
-        "task_acks_late": False,
+        # Late: what is acknowledged leaves the queue. (Celery 5.7.0 ends the worker when Redis goes
+        # away meanwhile, and 5.6 does not.)
+        "task_acks_late": True,
+        "task_acks_on_failure_or_timeout": False,
         "worker_pool": "threads",
-        "worker_concurrency": 2,
+        "worker_concurrency": 1,  # one after another, in the order of the queue
         "worker_prefetch_multiplier": 1,
         # Its replies leave keys without a time to live. /healthz and `weir streams` say more.
         "worker_enable_remote_control": False,

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from redis.exceptions import RedisError
 
-from worker.keyspace.connection import no_server_line
+from worker.keyspace.trouble import trouble_line
 from worker.settings.config import misspelt
 from worker.settings.menu import COMMANDS
 from worker.settings.options import (
@@ -88,7 +88,7 @@ def _run_with_server(command: ModuleType, arguments: argparse.Namespace) -> int:
     try:
         return int(command.run(arguments))
     except RedisError as error:
-        sys.stderr.write(f"weir: {no_server_line(settings_from(arguments), error)}\n")
+        sys.stderr.write(f"weir: {trouble_line(settings_from(arguments).redis_url, error)}\n")
         return FAILED
 
 

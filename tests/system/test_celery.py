@@ -344,7 +344,7 @@ def test_a_wrong_password_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_celery_is_configured_as_a_hint_carrier(weir_settings: Settings) -> None:
-    assert app.conf.task_acks_late is False
+    assert app.conf.task_acks_late is True
     assert app.conf.accept_content == ["json"]
     assert app.conf.worker_pool == "threads"
     assert app.conf.result_backend is None

@@ -14,9 +14,10 @@ from redis.exceptions import RedisError
 from engine import Engine, EngineConfig, Tokenizer
 from engine.model.load import load, source_of
 from engine.model.model import StreamingModel
-from worker.keyspace.connection import connect, connect_blocking, is_passing
+from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.keys import StreamKeys, stream_keys
 from worker.keyspace.source import Source
+from worker.keyspace.trouble import is_passing
 from worker.pipeline import Pipeline
 from worker.settings.config import Settings
 from worker.stream.kit import Kit, engine_config

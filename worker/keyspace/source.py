@@ -16,10 +16,10 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from worker.intake.entries import Entry, EntryLimits, Rejected, id_order, parse_entry
-from worker.keyspace.connection import is_passing
 from worker.keyspace.inputs import Info, infos
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.requests import Request, parse_request
+from worker.keyspace.trouble import is_passing
 
 _log = logging.getLogger(__name__)
 

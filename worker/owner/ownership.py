@@ -11,8 +11,8 @@ from redis.exceptions import RedisError, ResponseError
 
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
-from worker.keyspace.connection import is_passing
 from worker.keyspace.lease import Lease, Leases
+from worker.keyspace.trouble import is_passing
 from worker.owner.rotation import Rotation
 from worker.owner.rounds import Rounds
 from worker.stream.kit import Kit

@@ -27,6 +27,8 @@ class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
     open_pipeline: OpenPipeline
     control_of_worker: Control
     """Set while a worker runs in this process, and only then."""
+    metrics_of_worker: Metrics | None = None
+    """The same."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -37,6 +39,11 @@ class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
             return load_settings()
         except ValidationError as error:
             raise SystemExit(f"weir: {settings_error_line(error)}") from None
+
+    def count_rejected_message(self, kind: str) -> None:
+        """A control message was set aside here; `kind` is one of BAD_MESSAGES."""
+        if self.metrics_of_worker:
+            self.metrics_of_worker.message_rejected(kind)
 
     @property
     def round_key(self) -> str:

@@ -16,15 +16,16 @@ from celery.concurrency.thread import TaskPool
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 from prometheus_client import CollectorRegistry
-from redis import Redis
-from redis.exceptions import AuthenticationError, ConnectionError, TimeoutError
+from redis import Redis, RedisError
 
 from worker.intake.entries import ABOUT_THE_TEXT, REJECTIONS
 from worker.keyspace import registry
 from worker.keyspace.connection import connect, connect_blocking
+from worker.keyspace.trouble import setup_line
 from worker.process.engine_thread import EngineThread
+from worker.process.messages import ADOPT, BAD_MESSAGES, PREFIX
 from worker.process.reconciler import Reconciler
-from worker.process.tasks import ADOPT, Control
+from worker.process.tasks import Control
 from worker.watch.health import Check, HealthServer, Heartbeat, PortTaken, check_redis
 from worker.watch.metrics import Metrics
 
@@ -99,15 +100,20 @@ def host(app: WeirCelery) -> Hosted:
     settings = app.settings
     # This one repeats nothing: where it is used, the answer should be quick when it is bad.
     probe = connect_blocking(settings, block_seconds=0)
-    refuse_wrong_password(probe)
-    metrics = Metrics(CollectorRegistry(), rejections=REJECTIONS, fields=ABOUT_THE_TEXT)
+    refuse_wrong_setup(settings, probe)
+    metrics = Metrics(
+        CollectorRegistry(),
+        rejections=REJECTIONS,
+        fields=ABOUT_THE_TEXT,
+        bad_messages=BAD_MESSAGES,
+    )
     heartbeat = Heartbeat()
     metrics.watch_heartbeat(heartbeat.age_seconds)
     checks: dict[str, Check] = {"engine": heartbeat.check, "redis": partial(check_redis, probe)}
     health = _serve_health(settings, metrics, checks)
     pipeline = app.open_pipeline(settings, metrics)
     redis = connect(settings)
-    app.control_of_worker = Control(redis, pipeline)
+    app.control_of_worker, app.metrics_of_worker = Control(redis, pipeline), metrics
     engine = EngineThread(pipeline, metrics, beat=heartbeat.beat, ended=_end_celery)
     reconciler = Reconciler(
         redis,
@@ -122,13 +128,14 @@ def host(app: WeirCelery) -> Hosted:
     return Hosted(health, engine, reconciler)
 
 
-def refuse_wrong_password(redis: Redis) -> None:
-    """SystemExit if the server does not let us in; one that is not there yet may come later."""
+def refuse_wrong_setup(settings: Settings, redis: Redis) -> None:
+    """SystemExit if the server does not let us in, or one of us does not trust or understand the
+    other; a server that is not there yet may come later."""
     try:
         redis.ping()
-    except AuthenticationError as error:
-        raise SystemExit(f"weir: Redis: {error}; set WEIR_REDIS_PASSWORD or _FILE") from None
-    except (ConnectionError, TimeoutError) as error:
+    except RedisError as error:
+        if line := setup_line(settings.redis_url, error):
+            raise SystemExit(f"weir: Redis: {line}") from None
         logger.warning("Redis does not answer yet: %s", error)
 
 
@@ -144,7 +151,7 @@ def _serve_health(
 
 def _send_adopt(app: WeirCelery, stream: str) -> None:
     # Not repeated here: the next round is the repetition.
-    app.send_task(ADOPT, args=[stream], retry=False)
+    app.send_task(PREFIX + ADOPT, args=[stream], retry=False)
 
 
 def _end_celery() -> None:

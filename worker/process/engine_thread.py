@@ -9,7 +9,7 @@ from typing import Protocol
 
 from redis.exceptions import RedisError
 
-from worker.keyspace.connection import is_passing
+from worker.keyspace.trouble import is_passing
 from worker.watch.metrics import Metrics
 
 logger = logging.getLogger(__name__)

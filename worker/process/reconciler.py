@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from kombu.exceptions import OperationalError
 from redis import Redis
 
-from worker.keyspace.connection import is_passing
 from worker.keyspace.lease import take_turn
+from worker.keyspace.trouble import is_passing
 from worker.watch.metrics import Metrics
 
 logger = logging.getLogger(__name__)

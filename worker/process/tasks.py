@@ -1,25 +1,26 @@
-"""The control messages: short, idempotent, safe to lose and safe to get twice.
+"""The control messages: short, idempotent, safe to get twice, done in the order of their queue.
 
 `adopt` is for the worker that gets the message. The others concern whoever owns the stream, which
 is rarely the worker that gets the message: they become a durable request in the stream's own
-`:requests` key, which the owner reads beside its input.
+`:requests` key, which the owner reads beside its input. Only then does the message leave the queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from redis import Redis
+from celery.exceptions import Reject
+from redis import Redis, RedisError
 
-from worker.keyspace.keys import is_own_key
 from worker.keyspace.lease import is_owned
 from worker.keyspace.requests import Kind, request
+from worker.keyspace.trouble import is_passing
+from worker.process.messages import PREFIX
 
 if TYPE_CHECKING:
     from celery import Celery, Task
-
-ADOPT = "weir.adopt"
 
 
 class Adopter(Protocol):
@@ -36,9 +37,7 @@ class Control:
         self._pipeline = pipeline
 
     def adopt(self, stream: str) -> None:
-        """Own the stream, if there is room here and nobody owns it. ValueError: a key of ours."""
-        if is_own_key(stream):
-            raise ValueError(f"{stream!r} is written by Weir itself and cannot be an input")
+        """Own the stream, if there is room here and nobody owns it."""
         self._pipeline.adopt(stream)
 
     def ask_owner(self, stream: str, kind: Kind, *, id: str, question: str = "") -> None:
@@ -59,22 +58,27 @@ def adopt(task: Task, stream: str) -> None:
 
 def release(task: Task, stream: str) -> None:
     """Let the stream go, for another worker to take."""
-    task.app.control_of_worker.release(stream, id=task.request.id)
+    with _again_if_it_passes():
+        task.app.control_of_worker.release(stream, id=task.request.id)
 
 
 def flush(task: Task, stream: str) -> None:
     """Bring transcript and summary up to the last entry now."""
-    task.app.control_of_worker.ask_owner(stream, "flush", id=task.request.id)
+    with _again_if_it_passes():
+        task.app.control_of_worker.ask_owner(stream, "flush", id=task.request.id)
 
 
 def ask(task: Task, stream: str, question: str) -> None:
     """Answer a question about the stream, once, in its `:answers`."""
-    task.app.control_of_worker.ask_owner(stream, "ask", id=task.request.id, question=question)
+    with _again_if_it_passes():
+        control = task.app.control_of_worker
+        control.ask_owner(stream, "ask", id=task.request.id, question=question)
 
 
 def close(task: Task, stream: str) -> None:
     """End the stream: a last summary, then no owner any more."""
-    task.app.control_of_worker.ask_owner(stream, "close", id=task.request.id)
+    with _again_if_it_passes():
+        task.app.control_of_worker.ask_owner(stream, "close", id=task.request.id)
 
 
 TASKS: tuple[Callable[..., None], ...] = (adopt, release, flush, ask, close)
@@ -83,7 +87,18 @@ TASKS: tuple[Callable[..., None], ...] = (adopt, release, flush, ask, close)
 def register(app: Celery) -> None:
     """Add the tasks to `app` as `weir.adopt`, `weir.release`, ...
 
-    A task's id is its request's id, so a message that is delivered twice makes one request.
+    A task's id is its request's id, so a message that is done twice makes one request.
     """
     for function in TASKS:
-        app.task(function, name=f"weir.{function.__name__}", bind=True)
+        app.task(function, name=PREFIX + function.__name__, bind=True)
+
+
+@contextmanager
+def _again_if_it_passes() -> Iterator[None]:
+    """The message stays where it is while the server takes no writes, or does not answer."""
+    try:
+        yield
+    except RedisError as error:
+        if not is_passing(error):
+            raise
+        raise Reject(f"Redis: {error}", requeue=True) from error

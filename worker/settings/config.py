@@ -3,11 +3,11 @@
 Each field says in its description what it does; `--help` and docs/settings.md are made from it.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -20,8 +20,14 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.intake.entries import EntryLimits
-from worker.settings import rules
+from worker.settings import address, rules
 from worker.settings.rules import ENV_PREFIX
+
+_TLS_FILES = {
+    "ssl_ca_certs": "redis_ca_file",
+    "ssl_certfile": "redis_cert_file",
+    "ssl_keyfile": "redis_key_file",
+}
 
 
 class Settings(BaseSettings):
@@ -31,9 +37,10 @@ class Settings(BaseSettings):
         env_prefix=ENV_PREFIX, frozen=True, extra="forbid", allow_inf_nan=False
     )
 
-    redis_url: Annotated[str, AfterValidator(rules.redis_url)] = Field(
+    redis_url: Annotated[str, AfterValidator(address.server_url)] = Field(
         default="redis://127.0.0.1:6379/0",
-        description="Redis or Valkey server (7.0 or newer), as a URL",
+        description="Redis or Valkey server (7.0 or newer), as a URL: redis:// or valkey://, rediss://"
+        " or valkeys:// for TLS, unix:// for a socket",
     )
     redis_password: SecretStr | None = Field(
         default=None, description="password of the server, if it is not in the URL"
@@ -41,6 +48,20 @@ class Settings(BaseSettings):
     redis_password_file: Annotated[Path | None, AfterValidator(rules.password_file)] = Field(
         default=None,
         description="file whose first line is the password; or WEIR_REDIS_PASSWORD holds it",
+    )
+    redis_ca_file: Path | None = Field(
+        default=None,
+        description="certificates of who may vouch for the server, in PEM; unset: the system's",
+    )
+    redis_cert_file: Path | None = Field(
+        default=None, description="certificate that we show to the server, in PEM; unset: none"
+    )
+    redis_key_file: Path | None = Field(
+        default=None, description="its private key, in PEM; unset: in the same file"
+    )
+    redis_check_hostname: bool = Field(
+        default=True,
+        description="whether the server's certificate must be for the name in WEIR_REDIS_URL",
     )
     pattern: Annotated[str, AfterValidator(rules.patterns)] = Field(
         default="live:*", description="which keys are streams: glob patterns, commas between them"
@@ -194,6 +215,15 @@ class Settings(BaseSettings):
     def _in_our_words(cls, given: dict[str, Any]) -> dict[str, Any]:
         return rules.in_our_words(given)
 
+    @model_validator(mode="after")
+    def _check_tls(self) -> "Settings":
+        if not address.uses_tls(self.redis_url):
+            for option, path in self._tls_files.items():
+                name = ENV_PREFIX + _TLS_FILES[option].upper()
+                raise ValueError(f"{name}={str(path)!r}: needs a WEIR_REDIS_URL with rediss://")
+        address.load_tls(self._tls_files)
+        return self
+
     @property
     def patterns(self) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.pattern.split(","))
@@ -203,15 +233,20 @@ class Settings(BaseSettings):
         return EntryLimits(max_bytes=self.max_entry_bytes)
 
     @property
-    def broker_url(self) -> str:
-        """`redis_url` with the password in it. Not for logs: they get `redis_url`."""
-        password = self._password()
-        parts = urlsplit(self.redis_url)
-        if password is None or parts.password:
-            return self.redis_url
-        user_and_host = f"{parts.username or ''}:{quote(password, safe='')}@"
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=user_and_host + host))
+    def server_url(self) -> str:
+        """`redis_url` with the password and all else that is set about it: what every connection is
+        made from, Celery's too. Not for logs: they get `redis_url`."""
+        return address.full_url(
+            self.redis_url,
+            password=self._password(),
+            files=self._tls_files,
+            check_hostname=self.redis_check_hostname,
+        )
+
+    @property
+    def _tls_files(self) -> dict[str, Path]:
+        files = {option: getattr(self, field) for option, field in _TLS_FILES.items()}
+        return {option: path for option, path in files.items() if path is not None}
 
     def _password(self) -> str | None:
         if self.redis_password is not None:
@@ -260,4 +295,6 @@ def settings_error_line(error: ValidationError) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    return "***" if "PASSWORD" in name and "FILE" not in name else repr(value)
+    if "PASSWORD" in name and "FILE" not in name:
+        return "***"
+    return re.sub(r"//[^@/]*@", "//***@", repr(value)) if "URL" in name else repr(value)

@@ -7,7 +7,6 @@ import math
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import ValidationInfo
 
@@ -16,19 +15,6 @@ DEFAULT_SINKS = 4
 MIN_RECENT = 16
 # llama.cpp and Intel's extension for transformers say how long the window is, not what rolls in it.
 THEIR_NAMES = {"n_keep": "num_sinks", "n_discard": "num_discard", "ctx_size": "num_recent"}
-
-
-def redis_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise ValueError("must look like redis://127.0.0.1:6379/0 (rediss:// for TLS)")
-    if not re.fullmatch(r"/?\d*", parts.path):
-        raise ValueError("must end in a database number, as in redis://127.0.0.1:6379/0")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError("must have a port from 0 to 65535, or none for 6379") from None
-    return url
 
 
 def password_file(path: Path | None) -> Path | None:

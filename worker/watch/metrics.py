@@ -36,8 +36,8 @@ class Metrics:
     """One worker's figures, registered in `registry`; the pipeline tells it what happened.
 
     `rejections` names every class of rejection there is, `fields` every field of an entry that may
-    be unreadable, so that each is exported as 0 from the start and an alert on its increase sees
-    the first one.
+    be unreadable, `bad_messages` every class of control message that is set aside, so that each is
+    exported as 0 from the start and an alert on its increase sees the first one.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Metrics:
         *,
         rejections: Sequence[str] = (),
         fields: Sequence[str] = (),
+        bad_messages: Sequence[str] = (),
     ) -> None:
         self.registry = registry
         ProcessCollector(registry=registry)
@@ -55,6 +56,7 @@ class Metrics:
         self._add_streams(rejections, fields)
         self._add_steps()
         self._add_durability()
+        self._add_messages(bad_messages)
 
     # ------------------------------------------------------------------ verbs
 
@@ -168,6 +170,10 @@ class Metrics:
     def engine_failed(self) -> None:
         """A step raised what no retry mends; the process ends after it."""
         self._engine_failures.inc()
+
+    def message_rejected(self, kind: str) -> None:
+        """A control message was set aside; `kind` is the class, never the full sentence."""
+        self._messages_rejected.labels(kind).inc()
 
     def redis_failed(self) -> None:
         """The server did not answer; the worker backs off and connects again."""
@@ -305,3 +311,9 @@ class Metrics:
         self._redis_errors = self._counter(
             "weir_redis_connection_errors", "Times the server did not answer."
         )
+
+    def _add_messages(self, bad_messages: Sequence[str]) -> None:
+        self._messages_rejected = self._counter(
+            "weir_control_messages_rejected", "Control messages set aside, by reason.", "reason"
+        )
+        self._show(bad_messages, self._messages_rejected)
