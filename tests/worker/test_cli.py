@@ -115,7 +115,7 @@ def test_help_of_the_worker_says_every_setting(weir: Weir) -> None:
         (["publish", "live:a", "--rate", "0"], "--rate: '0' must be a number above 0"),
         (["publish", "live:a", "--rate", "x"], "--rate: 'x' must be a number above 0"),
         (["publish", "live:a", "no-such-file"], "no-such-file cannot be read: No such file"),
-        (["tail", "live:a", "--redis-url", "x"], "--redis-url='x': must look like redis://"),
+        (["tail", "live:a", "--redis-url", "x"], "--redis-url='x': must begin with redis://"),
         (["streams", "--pattern", ","], "--pattern=',': must be key patterns"),
         (["worker", "--num-sinks", "few"], "--num-sinks='few': should be a valid integer"),
         (["worker", "--", "--dance"], "--dance"),
