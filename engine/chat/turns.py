@@ -47,8 +47,6 @@ class Turns:
         self._tokenizer = tokenizer
         self._system = [] if system is None else [system.strip()]
         self._form = _cut(tokenizer, self._system)
-        added = tokenizer.hf.added_tokens_decoder.items()
-        self._special_ids = {id for id, token in added if token.special}
         self._anchor = self._template_ids(ANCHOR)
         around = self._template_ids(ANCHOR + self._form.between + ANCHOR)
         if around[: len(self._anchor)] != self._anchor:
@@ -74,14 +72,15 @@ class Turns:
 
     def _encode(self, *pieces: str) -> list[int]:
         """The template's pieces and people's texts in turn: as one, unless a text reads like a
-        special token; then each for itself."""
+        control token; then each for itself."""
         whole = self._template_ids("".join(pieces))
         alone = [
             self._tokenizer.encode(piece) if number % 2 else self._template_ids(piece)
             for number, piece in enumerate(pieces)
         ]
-        own = [id for ids in alone[::2] for id in ids if id in self._special_ids]
-        is_tame = own == [id for id in whole if id in self._special_ids]
+        controls = self._tokenizer.control_ids
+        own = [id for ids in alone[::2] for id in ids if id in controls]
+        is_tame = own == [id for id in whole if id in controls]
         return whole if is_tame else [id for ids in alone for id in ids]
 
     def _template_ids(self, text: str) -> list[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from engine.errors import ModelRefused
+from engine.text.plain import PlainText
 
 # Stands for the user's text while the template is rendered around it.
 PLACE = "WEIRPLACEOFTHEUSERSTEXT"
@@ -27,7 +28,7 @@ class ChatParts:
 
 
 class Tokenizer:
-    """A fast tokenizer that never reads a special token out of somebody's text."""
+    """A fast tokenizer that never reads a control token out of somebody's text."""
 
     def __init__(
         self, hf: PreTrainedTokenizerFast, more_eos_ids: frozenset[int] = frozenset()
@@ -35,6 +36,7 @@ class Tokenizer:
         """`more_eos_ids`: chat models often end a turn with another token than a document."""
         self.hf = hf
         self.vocab_size: int = len(hf)
+        self._plain = PlainText(hf)
         own = frozenset() if hf.eos_token_id is None else frozenset({hf.eos_token_id})
         self.eos_ids: frozenset[int] = own | more_eos_ids
 
@@ -51,9 +53,12 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Plain text: "<|im_end|>" in it becomes the letters it is written with."""
-        encoded = self.hf(text, add_special_tokens=False, split_special_tokens=True)
-        ids: list[int] = encoded["input_ids"]
-        return ids
+        return self._plain.encode(text)
+
+    @property
+    def control_ids(self) -> frozenset[int]:
+        """Added tokens, special or not: the template's and the model's own, never a text's."""
+        return self._plain.control_ids
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(
