@@ -5,14 +5,15 @@ The opening (system prompt, header of the first turn) is pinned; turns slide out
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 from engine.chat.detokenizer import Detokenizer
-from engine.chat.turns import Turns
+from engine.chat.turns import Turn, Turns
 from engine.engine import Engine
 from engine.schedule.generation import GenerateRequest
 from engine.schedule.session import Session
+from engine.text.tokenizer import Tokenizer
 
 
 class Chat:
@@ -32,8 +33,14 @@ class Chat:
         self.session: Session | None = None
         self.num_turns = 0
         self._turns = Turns(engine.tokenizer, system)
-        stop = engine.tokenizer.eos_ids
-        self._request = GenerateRequest(max_tokens, stop, temperature=temperature, seed=seed)
+        tokenizer = engine.tokenizer
+        self._request = GenerateRequest(
+            max_tokens,
+            tokenizer.eos_ids,
+            temperature=temperature,
+            seed=seed,
+            thought=tokenizer.thought,
+        )
         # An opening without room is refused now, not when somebody has typed a first text.
         engine.close(engine.open(prefix=self._turns.opening))
 
@@ -50,40 +57,84 @@ class Chat:
     def window_fill(self) -> int:
         return self.session.window_fill if self.session else 0
 
-    def say(self, text: str) -> Generator[str, None, None]:
+    def say(
+        self, text: str, *, thought: Callable[[str], None] = lambda _piece: None
+    ) -> Generator[str, None, None]:
         """Answer `text` (white space around it is left out): one piece of text a step.
 
         A piece ends with a whole character and may be empty. Closing the iterator stops the
-        answer where it is; the conversation goes on from there.
+        answer where it is; the conversation goes on from there. `thought` is told what the model
+        thinks, piece by piece: it is no part of the answer, nor of what is remembered.
         """
-        session, prompt = self._take(text)
+        session, turn = self._take(text)
         # The n-th draw of a seed is always the same, so every turn has a seed of its own.
         request = replace(self._request, seed=self._request.seed + self.num_turns)
-        self.engine.generate(session, prompt, request)
         self.num_turns += 1
+        if turn.asked == turn.kept and request.thought is None:
+            yield from self._answer(session, turn.asked, request, thought)
+        else:
+            yield from self._answer_aside(session, turn, request, thought)
+
+    def _answer_aside(
+        self, session: Session, turn: Turn, request: GenerateRequest, thought: Callable[[str], None]
+    ) -> Iterator[str]:
+        """On a copy, which is thrown away with what was thought; the answer alone is remembered."""
+        self._feed(session, turn.kept[: turn.num_common])
+        aside = self.engine.fork(session)
         try:
-            yield from self._answer(session)
+            yield from self._answer(aside, turn.asked[turn.num_common :], request, thought)
         finally:
-            session.interrupt()
+            aside.interrupt()
+            self.engine.close(aside)
+            self._feed(session, [*turn.kept[turn.num_common :], *aside.generated])
+
+    def _feed(self, session: Session, ids: Sequence[int]) -> None:
+        self.engine.feed(session, ids)
+        while session.num_pending:
+            self.engine.step()
 
     def close(self) -> None:
         """Free the row. Closing twice is harmless."""
         if self.session is not None:
             self.engine.close(self.session)
 
-    def _take(self, text: str) -> tuple[Session, list[int]]:
+    def _take(self, text: str) -> tuple[Session, Turn]:
         """The session, and the tokens up to the answer's first."""
         if self.session is not None:
             return self.session, self._turns.next(text)
-        opening, rest = self._turns.first(text)
+        opening, turn = self._turns.first(text)
         self.session = self.engine.open(prefix=opening)
-        return self.session, rest
+        return self.session, turn
 
-    def _answer(self, session: Session) -> Iterator[str]:
-        detokenizer = Detokenizer(self.engine.tokenizer)
-        num_decoded = 0
-        while session.is_generating:
-            self.engine.step()
-            yield detokenizer.add(session.generated[num_decoded:])
-            num_decoded = len(session.generated)
-        yield detokenizer.rest()
+    def _answer(
+        self,
+        session: Session,
+        asked: Sequence[int],
+        request: GenerateRequest,
+        thought: Callable[[str], None],
+    ) -> Iterator[str]:
+        self.engine.generate(session, asked, request)
+        shown, thinking = Spoken(self.engine.tokenizer), Spoken(self.engine.tokenizer)
+        try:
+            while session.is_generating:
+                self.engine.step()
+                thought(thinking.piece(session.thoughts))
+                yield shown.piece(session.generated)
+            yield shown.rest()
+        finally:
+            session.interrupt()
+
+
+class Spoken:
+    """What has come since it was last asked, of a list of tokens that grows."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._detokenizer = Detokenizer(tokenizer)
+        self._num_decoded = 0
+
+    def piece(self, ids: Sequence[int]) -> str:
+        new, self._num_decoded = ids[self._num_decoded :], len(ids)
+        return self._detokenizer.add(new)
+
+    def rest(self) -> str:
+        return self._detokenizer.rest()

@@ -2,16 +2,16 @@
 
 The template is rendered around places for the texts and cut there, once. A user's text and the
 template around it are then tokenised together, as the template itself would do it: with the
-answers' tokens in between, `first` and `next` give the tokens of the whole conversation rendered.
+answers' tokens in between, what `first` and `next` keep is the whole conversation rendered. What is
+asked may end otherwise: many templates put something before an answer (a thought, a channel) that
+they leave out of the turns before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
-
-from jinja2 import TemplateError
 
 from engine.errors import ModelRefused
 from engine.text.tokenizer import Tokenizer
@@ -20,6 +20,8 @@ from engine.text.tokenizer import Tokenizer
 # had the form of every later one.
 PLACES = tuple(f"WEIRPLACEOFTEXT{letter}" for letter in "ABCDE")
 SYSTEM_PLACE = "WEIRPLACEOFTHESYSTEMTEXT"
+# Between a system text that the template has no place for and the first user's text.
+AFTER_SYSTEM = "\n\n"
 # An answer's last letter. Without one, many tokenizers would put a space before what follows it.
 ANCHOR = "x"
 
@@ -31,12 +33,31 @@ class ChatForm:
     opening  one piece, or two around the system text
     closing  end of the user's turn and header of the answer. Where a template puts a space after
              that (Llama 2), the answer is expected to begin with it
+    asking   the same before an answer that is still to come
     between  end of the answer, end token included, and header of the user's turn
     """
 
     opening: tuple[str, ...]
     closing: str
+    asking: str
     between: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Tokens from one answer's last (or the pinned opening's) to the next answer's first.
+
+    asked  as the model is asked
+    kept   as the conversation is to remember it
+    """
+
+    asked: tuple[int, ...]
+    kept: tuple[int, ...]
+
+    @property
+    def num_common(self) -> int:
+        pairs = zip(self.asked, self.kept, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 class Turns:
@@ -57,18 +78,26 @@ class Turns:
         """All that comes before the first user's text. The text may change its last token."""
         return self._encode(*_woven(self._form.opening, self._system))
 
-    def first(self, text: str) -> tuple[list[int], list[int]]:
+    def first(self, text: str) -> tuple[list[int], Turn]:
         """The opening, as far as it is the same for any text, and the rest of the first turn."""
         texts = [*self._system, text.strip()]
-        ids = self._encode(*_woven([*self._form.opening, self._form.closing], texts))
-        pairs = zip(ids, self.opening, strict=False)
+        asked, kept = (
+            self._encode(*_woven([*self._form.opening, end], texts)) for end in self._ends
+        )
+        pairs = zip(asked, self.opening, strict=False)
         num_pinned = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        return ids[:num_pinned], ids[num_pinned:]
+        return asked[:num_pinned], Turn(tuple(asked[num_pinned:]), tuple(kept[num_pinned:]))
 
-    def next(self, text: str) -> list[int]:
+    def next(self, text: str) -> Turn:
         """What comes between an answer's last token and the next answer's first."""
-        ids = self._encode(ANCHOR + self._form.between, text.strip(), self._form.closing)
-        return ids[len(self._anchor) :]
+        begin = ANCHOR + self._form.between
+        asked, kept = (self._encode(begin, text.strip(), end) for end in self._ends)
+        num = len(self._anchor)
+        return Turn(tuple(asked[num:]), tuple(kept[num:]))
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        return self._form.asking, self._form.closing
 
     def _encode(self, *pieces: str) -> list[int]:
         """The template's pieces and people's texts in turn: as one, unless a text reads like a
@@ -84,8 +113,7 @@ class Turns:
         return whole if is_tame else [id for ids in alone for id in ids]
 
     def _template_ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.hf(text, add_special_tokens=False)["input_ids"]
-        return ids
+        return self._tokenizer.encode_template(text)
 
 
 def _woven(pieces: Sequence[str], texts: Sequence[str]) -> list[str]:
@@ -95,26 +123,38 @@ def _woven(pieces: Sequence[str], texts: Sequence[str]) -> list[str]:
 
 
 def _cut(tokenizer: Tokenizer, system: Sequence[str]) -> ChatForm:
-    if tokenizer.hf.chat_template is None:
+    template = tokenizer.template
+    if template.source is None:
         bos = str(tokenizer.hf.bos_token or "")
-        return ChatForm((bos, "\n") if system else (bos,), "\n", "\n")
-    places = [SYSTEM_PLACE for _ in system]
-    *opening, closing = _pieces(_rendered(tokenizer, places, PLACES[:1]), [*places, PLACES[0]])
-    with_system = _woven([*opening, closing], [*system, PLACES[0]])
-    if _rendered(tokenizer, system, PLACES[:1]) != "".join(with_system):
+        return ChatForm((bos, "\n") if system else (bos,), "\n", "\n", "\n")
+    if not system:
+        return _form(tokenizer, [], [])
+    try:
+        return _form(tokenizer, [SYSTEM_PLACE], system)
+    except ModelRefused:  # no place for a system text, or elsewhere than before all turns
+        alone = _form(tokenizer, [], [])
+        return replace(alone, opening=(*alone.opening, AFTER_SYSTEM))
+
+
+def _form(tokenizer: Tokenizer, places: Sequence[str], system: Sequence[str]) -> ChatForm:
+    template = tokenizer.template
+    *opening, header = _pieces(template.render(places, PLACES[:1]), [*places, PLACES[0]])
+    with_system = _woven([*opening, header], [*system, PLACES[0]])
+    if template.render(system, PLACES[:1]) != "".join(with_system):
         raise ModelRefused("The chat template rewrites the system prompt.")
-    three_turns = _pieces(_rendered(tokenizer, places, PLACES), [*places, *PLACES])
-    return ChatForm(tuple(opening), closing, _between(three_turns, opening, closing))
+    three_turns = _pieces(template.render(places, PLACES), [*places, *PLACES])
+    closing, between = _remembered(three_turns, opening, header)
+    return ChatForm(tuple(opening), closing, tokenizer.with_thought(header), between)
 
 
-def _between(three_turns: list[str], opening: list[str], closing: str) -> str:
-    """The piece after each answer, if three turns have the form of one turn all along."""
+def _remembered(three_turns: list[str], opening: list[str], header: str) -> tuple[str, str]:
+    """The pieces before and after each answer, if three turns have one form all along."""
     num = len(opening)
-    start, (header, between, *again, end) = three_turns[:num], three_turns[num:]
-    is_kept = header.startswith(closing) and not header[len(closing) :].strip()
-    if not (is_kept and start == opening and again == [header, between] and end == closing):
+    start, (closing, between, *again, end) = three_turns[:num], three_turns[num:]
+    if not (start == opening and again == [closing, between] and end == header):
         raise ModelRefused("The chat template rewrites earlier turns: a chat cannot go on with it.")
-    return between
+    is_alike = closing.startswith(header) and not closing[len(header) :].strip()
+    return header if is_alike else closing, between
 
 
 def _pieces(rendered: str, places: Sequence[str]) -> list[str]:
@@ -126,17 +166,3 @@ def _pieces(rendered: str, places: Sequence[str]) -> list[str]:
             raise ModelRefused("The chat template drops or changes what was said.")
         pieces.append(piece)
     return [*pieces, rendered]
-
-
-def _rendered(tokenizer: Tokenizer, system: Sequence[str], texts: Sequence[str]) -> str:
-    """The template around these texts, of user and assistant in turn."""
-    roles = ["user", "assistant"] * len(texts)
-    messages = [{"role": "system", "content": text} for text in system]
-    messages += [{"role": role, "content": t} for role, t in zip(roles, texts, strict=False)]
-    try:
-        return str(
-            tokenizer.hf.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        )
-    except TemplateError as error:
-        line = " ".join(str(error).split())
-        raise ModelRefused(f"The chat template refuses such a chat ({line[:200]}).") from error

@@ -6,30 +6,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.schedule.generation import AllBut, GenerateRequest, Generation, Only
+from engine.schedule.generation import AllBut, Generation, Only
 
 
 def sample(logits: Tensor, generations: Sequence[Generation]) -> list[int]:
     """The next token of each generation from its row of (B, vocab) logits."""
     greedy: list[int] = logits.argmax(dim=-1).tolist()
     return [
-        best if _is_plain(generation.request) else _sample_one(row, generation)
+        best if _is_plain(generation) else _sample_one(row, generation)
         for best, row, generation in zip(greedy, logits, generations, strict=True)
     ]
 
 
-def _is_plain(request: GenerateRequest) -> bool:
-    return request.constraint is None and request.temperature == 0
+def _is_plain(generation: Generation) -> bool:
+    return generation.constraint is None and generation.request.temperature == 0
 
 
 def _sample_one(logits: Tensor, generation: Generation) -> int:
     request = generation.request
     scores = logits.float().cpu()
-    if request.constraint is not None:
-        scores = scores.masked_fill(~_mask(request.constraint.allowed(), len(scores)), -torch.inf)
+    if generation.constraint is not None:
+        scores = scores.masked_fill(
+            ~_mask(generation.constraint.allowed(), len(scores)), -torch.inf
+        )
     if request.temperature == 0:
         return int(scores.argmax())
-    return _draw(scores / request.temperature, request.seed, len(generation.token_ids))
+    return _draw(scores / request.temperature, request.seed, generation.num_drawn)
 
 
 def _draw(scores: Tensor, seed: int, count: int) -> int:

@@ -79,6 +79,11 @@ class Session:
         return self.generation.token_ids if self.generation else []
 
     @property
+    def thoughts(self) -> list[int]:
+        """What was thought on the way to it."""
+        return self.generation.thought_ids if self.generation else []
+
+    @property
     def is_generating(self) -> bool:
         return self.generation is not None and self.generation.finish_reason is None
 
@@ -105,11 +110,11 @@ class Session:
         self.length += num_tokens
 
     def accept(self, token_id: int) -> None:
-        """A token has been sampled: it is pending like any other, unless it ends the text."""
+        """A token has been sampled: it is pending like any other, and so is what must follow it,
+        unless it ends the text."""
         if self.generation is None:
             raise EngineError("The session is not generating.")
-        if self.generation.accept(token_id):
-            self.pending.append(token_id)
+        self.pending.extend(self.generation.accept(token_id))
 
     def interrupt(self) -> None:
         """End the running generation, if there is one; what has been generated stays."""

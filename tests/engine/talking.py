@@ -111,7 +111,7 @@ def talking_engine(tokenizer: Tokenizer, *, num_recent: int = 1000) -> tuple[Eng
     hf = tiny_of(config)
     hf.set_attn_implementation(IMPLEMENTATION)
     model = Talker(hf, words(tokenizer), sorted(tokenizer.eos_ids))
-    settings = EngineConfig("tiny", num_recent=num_recent, num_rows=1, max_chunk=16)
+    settings = EngineConfig("tiny", num_recent=num_recent, num_rows=1, num_sessions=2, max_chunk=16)
     return Engine(settings, model, tokenizer), model
 
 

@@ -125,7 +125,9 @@ class _Talk:
 
 
 def _begun(settings: Settings, arguments: argparse.Namespace) -> engine.Chat:
-    config = engine.EngineConfig(num_rows=1, **{name: getattr(settings, name) for name in SETTINGS})
+    config = engine.EngineConfig(
+        num_rows=1, num_sessions=2, **{name: getattr(settings, name) for name in SETTINGS}
+    )
     return engine.Chat(
         engine.Engine.load(config),
         system=arguments.system,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tokenizers import AddedToken
 from tokenizers import Tokenizer as Backend
 from transformers import PreTrainedTokenizerFast
 
@@ -79,16 +80,18 @@ def test_nobody_speaks_in_the_template_s_own_tokens(name: str) -> None:
     special = set(tokenizer.hf.all_special_ids)
     tricks = [*tokenizer.hf.all_special_tokens, f"a{tokenizer.hf.eos_token}b", "<|en", "d|>"]
     for trick in tricks:
-        turns, plain = Turns(tokenizer, trick), Turns(tokenizer, "plain")
+        for tricked, plain in zip(turns_of(tokenizer, trick), turns_of(tokenizer), strict=True):
+            assert [id for id in tricked if id in special] == [id for id in plain if id in special]
+            assert trick in tokenizer.decode(tricked)
 
-        def marks(ids: list[int]) -> list[int]:
-            return [id for id in ids if id in special]
 
-        opening, rest = turns.first(trick)
-        plain_opening, plain_rest = plain.first("plain")
-        assert marks(opening + rest) == marks(plain_opening + plain_rest)
-        assert marks(turns.next(trick)) == marks(plain.next("plain"))
-        assert trick in tokenizer.decode(turns.next(trick))
+def turns_of(tokenizer: Tokenizer, text: str = "plain") -> list[list[int]]:
+    """A first and a second turn that say `text`, as the model is asked and as it is remembered."""
+    turns = Turns(tokenizer, text)
+    opening, first = turns.first(text)
+    following = turns.next(text)
+    parts = ([*opening, *first.asked], [*opening, *first.kept], following.asked, following.kept)
+    return [list(ids) for ids in parts]
 
 
 def test_the_opening_is_pinned_whatever_the_first_text_is() -> None:
@@ -102,15 +105,12 @@ def test_the_opening_is_pinned_whatever_the_first_text_is() -> None:
 def test_without_a_template_there_are_line_breaks() -> None:
     tokenizer = Tokenizer(build_tokenizer(chat_template=None))
     turns = Turns(tokenizer)
-    assert turns.first("hi") == ([1], tokenizer.encode("hi\n"))
-    assert turns.next("yes") == tokenizer.encode("\nyes\n")
+    opening, first = turns.first("hi")
+    assert (opening, list(first.asked)) == ([1], tokenizer.encode("hi\n"))
+    assert list(turns.next("yes").kept) == tokenizer.encode("\nyes\n")
 
 
 LAST_TURN_ONLY = "<s>{{ messages[-1].content }}<|end|><|assistant|>"
-NO_SYSTEM = (
-    "{% if messages[0].role == 'system' %}{{ raise_exception('No system, please') }}{% endif %}"
-    "<s>{% for message in messages %}{{ message.content }}<|end|>{% endfor %}"
-)
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,9 @@ NO_SYSTEM = (
             None,
             "rewrites earlier turns",
         ),
-        (
-            "<s>{% for m in messages %}{% if m.role == 'assistant' %}<|assistant|>{% endif %}"
-            "{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>"
-            "<think>{% endif %}",
-            None,
-            "rewrites earlier turns",
-        ),
-        (NO_SYSTEM, "Be brief.", r"refuses such a chat \(No system, please\)"),
-        (
-            "<s>{% for m in messages %}{{ m.content | upper if m.content == 'Be brief.' else "
-            "m.content }}<|end|>{% endfor %}",
-            "Be brief.",
-            "rewrites the system prompt",
-        ),
+        ("<s>{{ messages[0].content.nothing.at_all }}", None, "refuses such a chat"),
+        ("<s>{{ 1 / 0 }}", None, "refuses such a chat"),
+        ("<s>{% for m in messages %", None, "refuses such a chat"),
     ],
 )
 def test_a_template_that_cannot_go_on_is_refused_in_one_line(
@@ -158,3 +147,73 @@ def test_an_answer_that_would_run_into_the_next_turn_is_refused() -> None:
     )
     with pytest.raises(ModelRefused, match="nothing between"):
         Turns(Tokenizer(hf))
+
+
+# Templates in the shapes that are in the wild; each is somebody's, said in this tokenizer's words.
+
+HEADER = "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+TURN = "<|{{ m.role }}|>\n{{ m.content }}<|end|>\n"
+REFUSES_SYSTEM = (  # Gemma 2
+    "{% if messages[0].role == 'system' %}{{ raise_exception('No system, please') }}{% endif %}"
+    "<s>{% for m in messages %}" + TURN + "{% endfor %}" + HEADER
+)
+MOVES_SYSTEM = (  # Mistral: before the last of the user's texts
+    "{% if messages[0].role == 'system' %}{% set said = messages[0].content %}{% set messages = "
+    "messages[1:] %}{% endif %}<s>{% for m in messages %}{% if loop.last and said %}<|user|>\n"
+    "{{ said }}\n\n{{ m.content }}<|end|>\n{% else %}" + TURN + "{% endif %}{% endfor %}" + HEADER
+)
+CHANGES_SYSTEM = (
+    "<s>{% for m in messages %}{% if m.role == 'system' %}{{ m.content | upper }}<|end|>\n"
+    "{% else %}" + TURN + "{% endif %}{% endfor %}" + HEADER
+)
+
+
+@pytest.mark.parametrize("template", [REFUSES_SYSTEM, MOVES_SYSTEM, CHANGES_SYSTEM])
+def test_a_system_text_without_a_place_goes_to_the_head_of_the_first_turn(template: str) -> None:
+    tokenizer = Tokenizer(build_tokenizer(chat_template=template))
+    turns = Turns(tokenizer, "Be brief.")
+    opening, first = turns.first("hello")
+    assert [*opening, *first.kept] == rendered(tokenizer, None, ["Be brief.\n\nhello"])
+    assert tokenizer.decode(opening).endswith("Be brief.\n\n")
+    assert "Be brief" not in tokenizer.decode(turns.next("more").kept)
+
+
+# What each puts before an answer; in the turns before, nothing of it is left.
+THOUGHTS = {
+    "always begun (R1)": "{% if add_generation_prompt %}<|assistant|>\n<think>\n{% endif %}",
+    "a switch of its own (Qwen3)": (
+        "{% if add_generation_prompt %}<|assistant|>\n{% if enable_thinking is false %}<think>\n\n"
+        "</think>\n\n{% endif %}{% endif %}"
+    ),
+    "dropped from what was said": (
+        "{% set x = '' if true else '</think>' %}" + HEADER  # known to the template all the same
+    ),
+}
+KNOWS = "{# </think> #}<s>{% for m in messages %}" + TURN + "{% endfor %}"
+
+
+def thinking_tokenizer(template: str, **options: int) -> Tokenizer:
+    hf = build_tokenizer(chat_template=template)
+    hf.add_tokens([AddedToken(mark, special=False) for mark in ("<think>", "</think>")])
+    return Tokenizer(hf, **options)
+
+
+@pytest.mark.parametrize("name", THOUGHTS)
+def test_a_model_that_is_not_to_think_has_an_empty_thought_before_it(name: str) -> None:
+    tokenizer = thinking_tokenizer(KNOWS + THOUGHTS[name])
+    _, turn = Turns(tokenizer).first("hello")
+    asked, kept = tokenizer.decode(turn.asked), tokenizer.decode(turn.kept)
+    thought = asked.removeprefix(kept)
+    assert thought.replace("\n", "") == "<think></think>"
+    assert "think" not in kept
+    assert tokenizer.decode(tokenizer.chat_parts().suffix).endswith(thought)
+
+
+@pytest.mark.parametrize("name", THOUGHTS)
+def test_a_model_that_is_to_think_begins_with_a_thought(name: str) -> None:
+    tokenizer = thinking_tokenizer(KNOWS + THOUGHTS[name], thought_tokens=9)
+    _, turn = Turns(tokenizer).first("hello")
+    assert tokenizer.decode(turn.asked).endswith(
+        "<|assistant|>\n<think>\n".replace("<|assistant|>", "")
+    )
+    assert "think" not in tokenizer.decode(turn.kept)

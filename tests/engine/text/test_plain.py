@@ -1,4 +1,4 @@
-"""Nobody's text becomes a control token, in any kind of tokenizer; ordinary text stays what it was."""
+"""Nobody's text becomes a control token, whatever the tokenizer; ordinary text stays as it was."""
 
 from __future__ import annotations
 
