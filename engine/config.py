@@ -33,6 +33,8 @@ class EngineConfig:
     num_rows         sessions in one step
     num_sessions     sessions alive at once, forks included; those that are idle are parked.
                      None: as many as there are rows
+    chat_template    name of one of the model's chat templates; None: its only one, or "default"
+    thought_tokens   how long a thinking model may think before an answer; 0: it is not to
     park_dir         folder for parked sessions that host memory has no room for; None: it has
     park_host_bytes  host memory for parked sessions; those beyond it go to `park_dir`
     max_chunk        tokens of one session in one step
@@ -57,6 +59,8 @@ class EngineConfig:
     device: str = "cpu"
     num_threads: int | None = None
     num_sessions: int | None = None
+    chat_template: str | None = None
+    thought_tokens: int = 0
     park_dir: Path | None = None
     park_host_bytes: int = 2**30
 
@@ -83,6 +87,7 @@ class EngineConfig:
             "num_sessions",
             f"num_rows ({self.num_rows}) or more, or None",
         )
+        self._require(self.thought_tokens >= 0, "thought_tokens", "0 or more")
         self._require(self.park_host_bytes >= 0, "park_host_bytes", "0 or more")
         self._require(self.dtype in DTYPES, "dtype", " or ".join(DTYPES))
         for name, valid in OWN_DTYPES.items():

@@ -55,7 +55,13 @@ class Engine:
         if config.num_threads is not None:
             torch.set_num_threads(config.num_threads)
         model = load(config)
-        return cls(config, model, Tokenizer.load(source_of(config), model.eos_ids))
+        tokenizer = Tokenizer.load(
+            source_of(config),
+            model.eos_ids,
+            template=config.chat_template,
+            thought_tokens=config.thought_tokens,
+        )
+        return cls(config, model, tokenizer)
 
     def step(self) -> StepReport:
         """Compute the next tokens of every session that has some, and sample where wanted."""

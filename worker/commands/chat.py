@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 NUMBERS = ("dtype", "kv_dtype", "weight_dtype", "compute_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
-SETTINGS = ("model", "device", *NUMBERS, "num_threads", *WINDOW)
+SETTINGS = ("model", "device", *NUMBERS, "num_threads", "chat_template", *WINDOW)
+THINKING = ("thinking", "thinking_tokens")
 MAX_SEED = 2**32
+GREY, PLAIN = "\x1b[90m", "\x1b[0m"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -47,7 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--temperature", type=_temperature, default=0.0, metavar="T", help="(default: 0, greedy)"
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
-    add_settings(parser, (*SETTINGS, *reversed(THEIR_NAMES)))
+    parser.add_argument(
+        "--show-thinking", action="store_true", help="think (--thinking on), and show it in grey"
+    )
+    add_settings(parser, (*SETTINGS, *THINKING, *reversed(THEIR_NAMES)))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
         with user_texts(script) as texts, closing(_begun(settings, arguments)) as chat:
             if script is None:
                 print(_welcome(settings.model))
-            _Talk(chat, sys.stdout, echoes=script is not None).hold(texts)
+            talk = _Talk(
+                chat, sys.stdout, echoes=script is not None, thinks_aloud=arguments.show_thinking
+            )
+            talk.hold(texts)
     except EngineError as error:
         sys.stderr.write(f"weir chat: {error}\n")
         return 2
@@ -69,11 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
 class _Talk:
     """One chat on a terminal, or wherever standard output goes."""
 
-    def __init__(self, chat: engine.Chat, out: TextIO, *, echoes: bool) -> None:
-        """`echoes`: nobody has typed the user's texts here, so they are shown."""
+    def __init__(self, chat: engine.Chat, out: TextIO, *, echoes: bool, thinks_aloud: bool) -> None:
+        """`echoes`: nobody has typed the user's texts here, so they are shown.
+        `thinks_aloud`: what the model thinks is shown as well."""
         self._chat = chat
         self._out = out
         self._echoes = echoes
+        self._thinks_aloud = thinks_aloud
         self._interrupts = Interrupts()
 
     def hold(self, texts: Iterable[str]) -> None:
@@ -96,7 +106,7 @@ class _Talk:
             self._out.write(f"> {text}\n")
         else:
             self._interrupts.forget()
-        with self._interrupts, closing(self._chat.say(text)) as pieces:
+        with self._interrupts, closing(self._chat.say(text, thought=self._think)) as pieces:
             for piece in pieces:
                 self._write(piece)
                 if self._interrupts.came:
@@ -105,11 +115,16 @@ class _Talk:
                 self._interrupts.forget()
         self._out.write("\n\n")
 
-    def _write(self, piece: str) -> None:
+    def _think(self, piece: str) -> None:
+        if self._thinks_aloud and piece:
+            is_grey = self._out.isatty()
+            self._write(piece, before=GREY if is_grey else "", after=PLAIN if is_grey else "")
+
+    def _write(self, piece: str, *, before: str = "", after: str = "") -> None:
         # A model's text must not move the cursor or ring the bell.
         if self._out.isatty():
             piece = _CONTROLS.sub("", piece)
-        self._out.write(piece)
+        self._out.write(f"{before}{piece}{after}")
         self._out.flush()
 
     def _show_memory(self) -> None:
@@ -125,8 +140,12 @@ class _Talk:
 
 
 def _begun(settings: Settings, arguments: argparse.Namespace) -> engine.Chat:
+    is_aloud = arguments.show_thinking
     config = engine.EngineConfig(
-        num_rows=1, num_sessions=2, **{name: getattr(settings, name) for name in SETTINGS}
+        num_rows=1,
+        num_sessions=2,  # a thinking model answers on a copy
+        thought_tokens=settings.thinking_tokens if is_aloud else settings.thought_tokens,
+        **{name: getattr(settings, name) for name in SETTINGS},
     )
     return engine.Chat(
         engine.Engine.load(config),

@@ -99,6 +99,18 @@ class Settings(BaseSettings):
         description="int8: what is multiplied with int8 weights is rounded to 8 bits too: faster,"
         " less exact (CPUs with VNNI or AMX); unset: 16 bits",
     )
+    chat_template: str | None = Field(
+        default=None,
+        description="which of the model's chat templates, if it has several; unset: its default",
+    )
+    thinking: Literal["off", "on"] = Field(
+        default="off",
+        description="whether a thinking model thinks before it writes; what it thinks is never "
+        "published, nor read again",
+    )
+    thinking_tokens: int = Field(
+        default=256, ge=1, description="how long it may think at a time, in tokens"
+    )
     num_threads: int | None = Field(
         default=None,
         ge=1,
@@ -227,6 +239,10 @@ class Settings(BaseSettings):
     @property
     def patterns(self) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.pattern.split(","))
+
+    @property
+    def thought_tokens(self) -> int:
+        return self.thinking_tokens if self.thinking == "on" else 0
 
     @property
     def entry_limits(self) -> EntryLimits:

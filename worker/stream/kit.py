@@ -110,6 +110,8 @@ def engine_config(settings: Settings) -> EngineConfig:
         compute_dtype=settings.compute_dtype,
         device=settings.device,
         num_threads=settings.num_threads,
+        chat_template=settings.chat_template,
+        thought_tokens=settings.thought_tokens,
     )
 
 

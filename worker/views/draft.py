@@ -15,6 +15,7 @@ def answer(engine: Engine, max_tokens: int) -> GenerateRequest:
         max_tokens=max_tokens,
         stop=tokenizer.eos_ids,
         constraint=NoRepetition(tokenizer.eos_ids),
+        thought=tokenizer.thought,
     )
 
 

@@ -48,8 +48,9 @@ class Summariser:
 
     @property
     def num_reserved(self) -> int:
-        """Room in the window for the longest prompt and answer, in tokens."""
-        return len(self.prompt("")) + 2 * self.max_tokens + NUM_SPARE
+        """Room in the window for the longest prompt, thought and answer, in tokens."""
+        thought = self._engine.config.thought_tokens
+        return len(self.prompt("")) + thought + 2 * self.max_tokens + NUM_SPARE
 
     def prompt(self, previous: str | None) -> list[int]:
         tokenizer = self._engine.tokenizer
