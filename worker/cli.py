@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
@@ -94,7 +95,9 @@ def _run_with_server(command: ModuleType, arguments: argparse.Namespace) -> int:
 
 def _main_parser() -> OneLineParser:
     what = "Endless text streams in Redis, read by a model whose memory stays level."
-    return menu_parser("weir", "command", COMMANDS, what)
+    parser = menu_parser("weir", "command", COMMANDS, what)
+    parser.add_argument("--version", action="version", version=f"weir {version('weir')}")
+    return parser
 
 
 def _sentence(command: ModuleType) -> str:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -537,6 +538,10 @@ def test_ask_gives_up_in_time(weir: Weir, redis: Redis) -> None:
     code, out, err = weir("ask", "live:a", "Who?", "--wait", "0.01")
     assert (code, out) == (1, "")
     assert f"it will come in {KEYS.answers}" in err
+
+
+def test_it_says_which_version_it_is(weir: Weir) -> None:
+    assert weir("--version") == (0, f"weir {version('weir')}\n", "")
 
 
 def test_eval_lists_its_measures_and_each_has_its_own_help(weir: Weir) -> None:
