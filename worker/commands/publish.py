@@ -10,7 +10,7 @@ What is published is there once, even if the connection breaks; while the server
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import BinaryIO
 
@@ -74,18 +74,17 @@ def run(arguments: argparse.Namespace) -> int:
         except OSError as error:
             why = error.strerror
             raise UsageError(f"{name} cannot be read: {why}; FILE is a path or -") from None
+        redis = stack.enter_context(connect(settings))
+        redis.ping()
         try:
-            # A pipe's format is not known before it ends, unless it is said.
-            reading = (
-                read_file(file.read(), arguments.format)
-                if is_whole(file) or arguments.format
-                else None
-            )
-            redis = stack.enter_context(connect(settings))
-            redis.ping()
-            return _publish(arguments, settings, redis, reading, file)
+            return _publish(arguments, settings, redis, _reading(file, arguments.format), file)
         except BadFile as error:
             raise UsageError(f"{_named(name)} is not published: {error}") from None
+
+
+def _reading(file: BinaryIO, format: str | None) -> Reading | None:
+    """None for a pipe whose format is not said: it is read as it comes, and may never end."""
+    return read_file(file.read(), format) if format or is_whole(file) else None
 
 
 def _publish(
@@ -101,20 +100,23 @@ def _publish(
     with progress_of(console, num_entries) as progress:
         publisher = Publisher(redis, arguments.key)
         publishing = Publishing(publisher, progress, settings.max_entry_bytes, num_entries)
-        if reading:
-            publishing.say(f"{_named(arguments.file)} is {_described(reading)}")
         if not _is_awaited(redis, settings, arguments.key):
             publishing.say(
                 f"no worker with WEIR_PATTERN={settings.pattern} takes {arguments.key}; it waits "
                 "until one does"
             )
-        entries: Iterable[Fields | LeftOut] = piped(file)
-        if reading:
-            entries = [*reading.left_out, *reading.entries]
+        what, entries = (_described(reading), _all(reading)) if reading else piped(file)
+        publishing.say(f"{_named(arguments.file)} is {what}")
         publishing.publish(pace.due(publishing.fit(entries)), at_once=reading is not None)
         if arguments.end:
             publishing.publish([(0.0, {"end_of_stream": "1"})])
     return 1 if publishing.num_bad else 0
+
+
+def _all(reading: Reading) -> Iterator[Fields | LeftOut]:
+    """What is left out is said first: nobody watches for hours."""
+    yield from reading.left_out
+    yield from reading.entries
 
 
 def _is_awaited(redis: Redis, settings: Settings, key: str) -> bool:

@@ -17,8 +17,11 @@ _WHOLE = "it cannot be read line by line: give the file itself, or say --format"
 _BEGINS = {"WEBVTT": "WebVTT captions", "{": "one JSON document", "[": "one JSON document"}
 
 
-def piped(file: BinaryIO) -> Iterator[Fields | LeftOut]:
-    """Raises BadFile where the lines are those of a file that must be looked at whole."""
+def piped(file: BinaryIO) -> tuple[str, Iterator[Fields | LeftOut]]:
+    """What it is taken for, once its first line has come, and its entries.
+
+    Raises BadFile if it begins like a file that must be looked at whole.
+    """
     lines = enumerate(iter(file.readline, b""), 1)
     kept: list[tuple[int, bytes]] = []
     for number, line in lines:
@@ -26,9 +29,13 @@ def piped(file: BinaryIO) -> Iterator[Fields | LeftOut]:
         # A number alone may be that of a caption: what follows it says so.
         if line.strip() and not line.strip().isdigit():
             break
-    objects_only = _check_first(kept[-1][1] if kept else b"")
-    for number, line in chain(kept, lines):
-        yield from _read(line, f"line {number}", objects_only)
+    is_objects = _check_first(kept[-1][1] if kept else b"")
+    entries = (
+        entry
+        for number, line in chain(kept, lines)
+        for entry in _read(line, f"line {number}", is_objects)
+    )
+    return "JSON lines" if is_objects else "lines of text", entries
 
 
 def _read(line: bytes, place: str, objects_only: bool) -> Iterator[Fields | LeftOut]:

@@ -28,4 +28,4 @@ def is_whole(file: BinaryIO) -> bool:
     try:
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except OSError:  # io.UnsupportedOperation: not of the system's at all
-        return True
+        return False
