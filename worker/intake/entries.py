@@ -28,6 +28,7 @@ _CLEAN = {**_CONTROLS, **_LINE_BREAKS}
 ABOUT_THE_TEXT = ("speaker", "start", "end", "segment", "final", "lang", "end_of_stream")
 _KNOWN = frozenset({b"text", *(name.encode() for name in ABOUT_THE_TEXT)})
 REJECTIONS = ("no_text", "not_utf8", "too_big", "trimmed")
+_EARLIEST_CLOCK_MS = 10**12
 _MAX_REPUBLISHED_CHARS = 2048
 _INPUT = "input."  # before the name of a field that has, in the transcript, another meaning
 
@@ -83,6 +84,13 @@ def id_order(entry_id: str) -> tuple[int, int]:
     """A key that sorts stream ids as Redis does; "5" is "5-0"."""
     milliseconds, _, sequence = entry_id.partition("-")
     return int(milliseconds), int(sequence or 0)
+
+
+def id_seconds(entry_id: str) -> float | None:
+    """When the server gave this id, in seconds since 1970; None if its publisher made it and it is
+    no time: what is earlier than 2001 (as milliseconds) is a number."""
+    milliseconds = id_order(entry_id)[0]
+    return milliseconds / 1000 if milliseconds >= _EARLIEST_CLOCK_MS else None
 
 
 class _Unreadable(Exception):

@@ -1,4 +1,4 @@
--- One commit: outputs and progress move together or not at all.
+-- One commit: outputs and progress move together or not at all. (input.lua is put before it.)
 --
 -- KEYS: 1 state hash, 2 lease, 3 input stream, 4... output streams
 -- ARGV: 1 owner, 2 epoch, 3 lease in ms, 4 commit id,
@@ -6,15 +6,16 @@
 --       7 number of names and values of the new checkpoint, then these,
 --       then per output: index into KEYS, maxlen (0: none), number of names and values, then these.
 -- Returns 'committed', 'repeated' (this very commit was made before; nothing is done again),
--- or the reason of a refusal: 'epoch', 'checkpoint'.
+-- or the reason of a refusal: 'epoch', 'checkpoint', 'input', 'beyond'.
 
 local state, lease, input = KEYS[1], KEYS[2], KEYS[3]
 local owner, epoch, lease_ms, commit_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-local known = redis.call('HMGET', state, 'epoch', 'commit_id', 'entry_id', 'num_commits')
-if known[2] == commit_id then return 'repeated' end
-if known[1] ~= epoch then return 'epoch' end
-if (known[3] or '0-0') ~= ARGV[5] or (known[4] or '0') ~= ARGV[6] then return 'checkpoint' end
+local known =
+  redis.call('HMGET', state, 'epoch', 'owner', 'commit_id', 'entry_id', 'num_commits', 'input')
+if known[3] == commit_id then return 'repeated' end
+if known[1] ~= epoch or known[2] ~= owner then return 'epoch' end
+if (known[4] or '0-0') ~= ARGV[5] or (known[5] or '0') ~= ARGV[6] then return 'checkpoint' end
 
 local at = 7
 -- The next counted run of arguments; moves `at` behind it.
@@ -27,6 +28,14 @@ end
 local names = { take() }
 local checkpoint = {}
 for i = 1, #names, 2 do checkpoint[names[i]] = names[i + 1] end
+
+-- What was read must be of this input, and still be in it: a server that has lost its last entries
+-- will have others after those that are left. An input that was deleted has no more to say: what
+-- was read of it before is told to its end.
+local stream = stream_info(input)
+local mark = stream and mark_of(input) or known[6] or ''
+if checkpoint['input'] ~= mark then return 'input' end
+if stream and is_after(checkpoint['entry_id'], stream['last-generated-id']) then return 'beyond' end
 
 -- A script is not undone when a command in it fails (a key is no stream, or has had the last
 -- possible id): what was added before is taken away again, and nobody has seen it.
@@ -49,17 +58,11 @@ end
 redis.call('HSET', state, 'commit_id', commit_id, unpack(names))
 redis.call('SET', lease, owner, 'PX', lease_ms)
 
--- The group is there to be looked at: XINFO GROUPS shows the lag. An input that was deleted is not
--- made again; one that its publisher made anew counts its entries from nought.
-local info = redis.pcall('XINFO', 'STREAM', input)
-if info.err then return 'committed' end
-local stream = {}
-for i = 1, #info, 2 do stream[info[i]] = info[i + 1] end
-local entry_id = checkpoint['entry_id']
-local num_read = math.min(tonumber(checkpoint['entries_read']), stream['entries-added'])
-if entry_id == stream['last-generated-id'] then num_read = stream['entries-added'] end
-local set = redis.pcall('XGROUP', 'SETID', input, 'weir', entry_id, 'ENTRIESREAD', num_read)
-if set.err then
-  redis.pcall('XGROUP', 'CREATE', input, 'weir', entry_id, 'ENTRIESREAD', num_read)
+-- The group is there to be looked at, too: XINFO GROUPS shows the lag.
+if stream and mark ~= '' then
+  local entry_id = checkpoint['entry_id']
+  local num_read = math.min(tonumber(checkpoint['entries_read']), stream['entries-added'])
+  if entry_id == stream['last-generated-id'] then num_read = stream['entries-added'] end
+  redis.call('XGROUP', 'SETID', input, GROUP, entry_id, 'ENTRIESREAD', num_read)
 end
 return 'committed'

@@ -5,18 +5,26 @@ However a worker dies, and however often a reply is lost, each commit happens on
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from redis import Redis
 
 from worker.keyspace.checkpoint import Checkpoint
+from worker.keyspace.inputs import INPUT_LUA
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Lease
 
-_SCRIPT = Path(__file__).with_name("commit.lua").read_text(encoding="utf-8")
+_SCRIPT = INPUT_LUA + Path(__file__).with_name("commit.lua").read_text(encoding="utf-8")
 _NUM_FIXED_KEYS = 3
+_REFUSALS = {
+    "epoch": "{lease.owner} had epoch {lease.epoch}, the stream has another, or another owner",
+    "checkpoint": "the checkpoint is not where {lease.owner} left it",
+    "input": "the input that was read was deleted, and another has its name",
+    "beyond": "the server has lost entries that were read",
+}
 
 
 class StaleOwner(Exception):
@@ -31,8 +39,11 @@ class Output:
     """
 
     key: str
-    fields: dict[str, str]
+    fields: Mapping[str, str]
     maxlen: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
 
 
 class Committer:
@@ -49,8 +60,8 @@ class Committer:
 
         Returns `after` as it is stored, with its `num_commits`: the `before` of the next commit.
 
-        Raises StaleOwner if another has taken the stream or its checkpoint is not `before`; nothing
-        was published. After redis.ConnectionError or redis.TimeoutError nobody knows whether it
+        Raises StaleOwner if another has taken the stream, its checkpoint is not `before`, or the
+        input is not what was read; nothing was published. After redis.ConnectionError or redis.TimeoutError nobody knows whether it
         happened: repeat the same call, it is recognised by its content and never made twice.
         redis.ResponseError (an output key is no stream, memory is full): nothing was published.
         """
@@ -80,7 +91,7 @@ def _change(
     return [value.encode("utf-8", "surrogateescape") for value in change]
 
 
-def _counted(fields: dict[str, str]) -> list[str]:
+def _counted(fields: Mapping[str, str]) -> list[str]:
     flat = [part for name_and_value in fields.items() for part in name_and_value]
     return [str(len(flat)), *flat]
 
@@ -94,6 +105,4 @@ def _commit_id(lease: Lease, change: Sequence[bytes]) -> str:
 
 
 def _refusal(reason: str, lease: Lease) -> str:
-    if reason == "epoch":
-        return f"{lease.stream}: {lease.owner} had epoch {lease.epoch}, the stream has another"
-    return f"{lease.stream}: the checkpoint is not where {lease.owner} left it"
+    return f"{lease.stream}: {_REFUSALS[reason].format(lease=lease)}"

@@ -1,41 +1,85 @@
-"""What the server says of input streams as a whole: XINFO STREAM, one round trip for all."""
+"""Input streams as a whole: which of those that had a key one after the other it is, how long it is.
+
+The first owner marks an input: a consumer of a random name in our group (mark.lua). The mark is
+part of the key. It is there after a restart, a failover or a restore, and gone when the key is
+deleted, so that a stream that has lost its last entries is never taken for another one of its name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import ResponseError
 
 from worker.intake.entries import id_order
+from worker.keyspace.keys import stream_keys
+
+GROUP = "weir:cursor"  # as in input.lua
+_MARK = "mark:"  # nobody who reads through our group is taken for it
+INPUT_LUA = Path(__file__).with_name("input.lua").read_text(encoding="utf-8")
+_MARK_LUA = INPUT_LUA + Path(__file__).with_name("mark.lua").read_text(encoding="utf-8")
 
 Info = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Input:
+    """A stream as it was found: its mark, the last id it has given, the entries it has ever had."""
+
+    mark: str
+    last_id: str
+    num_added: int
+
+
+def marked(redis: Redis, stream: str) -> Input | None:
+    """The input, which bears a mark from now on; None if there is no stream of this name."""
+    keys = stream_keys(stream)
+    script = redis.register_script(_MARK_LUA)
+    found: Any = script(keys=[keys.stream, keys.state], args=[_MARK + uuid.uuid4().hex])
+    if found is None:
+        return None
+    mark, last_id, num_added = found
+    return Input(mark.decode(), last_id.decode(), num_added)
+
+
 def infos(redis: Redis, streams: Sequence[str]) -> list[Info | None]:
-    """None for a key that is not there, or is no stream. Raises redis' connection errors."""
+    """XINFO STREAM and the `mark` ("": none) of each, in one round trip. None for a key that is not
+    there, or is no stream. Raises redis' connection errors."""
     if not streams:
         return []
     with redis.pipeline(transaction=False) as pipe:
         for stream in streams:
             pipe.xinfo_stream(stream)
-        replies = pipe.execute(raise_on_error=False)
-    return [_known(reply) for reply in replies]
+            pipe.xinfo_consumers(stream, GROUP)
+        replies = iter(pipe.execute(raise_on_error=False))
+    return [_known(reply, replies) for reply in replies]
 
 
-def _known(reply: Any) -> Info | None:
-    if isinstance(reply, ResponseError):
-        return None
-    if isinstance(reply, Exception):
-        raise reply
-    info: Info = reply
-    return info
+def _known(reply: Any, replies: Iterator[Any]) -> Info | None:
+    consumers = next(replies)
+    for answer in (reply, consumers):
+        if isinstance(answer, Exception) and not isinstance(answer, ResponseError):
+            raise answer
+    return None if isinstance(reply, ResponseError) else {**reply, "mark": mark_in(consumers)}
 
 
-def is_made_anew(info: Info | None, cursor: str) -> bool:
-    """Whether a stream has never had the entry at `cursor`: it was deleted, and another has its
-    name. `info` is from after `cursor` was read."""
-    if info is None:
-        return False  # whoever reads it says so
-    return id_order(info["last-generated-id"].decode()) < id_order(cursor)
+def mark_in(consumers: Any) -> str:
+    """The mark in a reply to XINFO CONSUMERS; "" if that was an error: there is no such group."""
+    if isinstance(consumers, ResponseError):
+        return ""
+    names = [str(consumer["name"], "utf-8", "replace") for consumer in consumers]
+    return next((name for name in names if name.startswith(_MARK)), "")
+
+
+def is_another(mark: str, last_id: str, *, read_of: str, cursor: str) -> bool:
+    """Whether the stream with this `mark` is not the one that was read up to `cursor`, whose mark
+    was `read_of`: it was deleted, and another has its name."""
+    if read_of:
+        return mark != read_of
+    # Last read by a version that knew no marks: all that it could see was that ids began again.
+    return id_order(last_id) < id_order(cursor)

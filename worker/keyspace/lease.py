@@ -1,12 +1,15 @@
 """Who owns a stream: a lease that runs out, and an epoch that does not.
 
 The lease (a key with a time to live) says only when others may take the stream. The right to write
-is the epoch in the stream's state: it rises with each takeover and each release, never falls, and a
-lease whose epoch is not the stream's may neither renew nor commit. The clock is Redis' own.
+is the epoch in the stream's state, together with the owner's name: the epoch rises with each
+takeover and each release, and a lease that is not the stream's may neither renew nor commit. A
+server that has lost its last writes counts the same epoch twice, and the name tells the two apart.
+The clock is Redis' own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from redis import Redis
 
@@ -15,24 +18,33 @@ from worker.keyspace.keys import stream_keys
 # A second acquire by the holder returns its lease again: the reply to the first may have been lost.
 _ACQUIRE = """
 local holder = redis.call('GET', KEYS[1])
-if holder == ARGV[1] then return redis.call('HGET', KEYS[2], 'epoch') end
-if holder then return false end
+if holder and holder ~= ARGV[1] then return false end
+local state = redis.call('HMGET', KEYS[2], 'epoch', 'owner')
+if holder and state[2] == ARGV[1] then return state[1] end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('HSET', KEYS[2], 'owner', ARGV[1])
 return tostring(redis.call('HINCRBY', KEYS[2], 'epoch', 1))
 """
 
-# A lease that ran out is renewed all the same while nobody else has taken the stream.
+# A lease that ran out is renewed all the same while nobody else has taken the stream. The server
+# may have more commits than its owner knows of (a reply was lost), but never fewer.
 _RENEW = """
-if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[3] then return 0 end
+local state = redis.call('HMGET', KEYS[2], 'epoch', 'owner', 'num_commits')
+if state[1] ~= ARGV[3] or state[2] ~= ARGV[1] then return 'taken' end
+if tonumber(state[3] or 0) < tonumber(ARGV[4]) then return 'older' end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
+return 'held'
 """
 
 _RELEASE = """
-if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then return 0 end
+local state = redis.call('HMGET', KEYS[2], 'epoch', 'owner')
+if state[1] ~= ARGV[1] or state[2] ~= ARGV[2] then return 0 end
 redis.call('HINCRBY', KEYS[2], 'epoch', 1)
 return redis.call('DEL', KEYS[1])
 """
+
+# taken: another has the stream; older: the server has lost commits that it had answered.
+Refusal = Literal["taken", "older"]
 
 
 @dataclass(frozen=True)
@@ -64,21 +76,22 @@ class Leases:
         epoch = self._acquire(keys=_keys(stream), args=[self._owner, self._lease_ms])
         return None if epoch is None else Lease(stream, self._owner, int(epoch))
 
-    def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+    def renew(self, num_commits: Mapping[Lease, int]) -> dict[Lease, Refusal]:
         """Hold them for another `lease_seconds`, all in one round trip; returns those that are
-        lost: another has the stream."""
-        if not leases:
-            return []
+        lost. num_commits: how many commits of each stream its owner knows of."""
+        if not num_commits:
+            return {}
         with self._redis.pipeline(transaction=False) as pipe:
-            for lease in leases:
-                args = (lease.owner, self._lease_ms, lease.epoch)
+            for lease, num in num_commits.items():
+                args = (lease.owner, self._lease_ms, lease.epoch, num)
                 self._renew(keys=_keys(lease.stream), args=args, client=pipe)
-            held = pipe.execute()
-        return [lease for lease, is_held in zip(leases, held, strict=True) if not is_held]
+            answers = [bytes(answer).decode() for answer in pipe.execute()]
+        refused = zip(num_commits, answers, strict=True)
+        return {lease: cast(Refusal, answer) for lease, answer in refused if answer != "held"}
 
     def release(self, lease: Lease) -> None:
         """Give the stream back at once. A lease that is lost already is left alone."""
-        self._release(keys=_keys(lease.stream), args=[lease.epoch])
+        self._release(keys=_keys(lease.stream), args=[lease.epoch, lease.owner])
 
 
 def is_owned(redis: Redis, stream: str) -> bool:

@@ -15,17 +15,15 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from worker.intake.entries import id_order
-from worker.keyspace.inputs import is_made_anew
+from worker.intake.entries import id_order, id_seconds
+from worker.keyspace.inputs import GROUP, is_another, mark_in
 from worker.keyspace.keys import is_own_key, stream_keys
+from worker.keyspace.own_keys import broken
 
 _log = logging.getLogger(__name__)
 
 _SCAN_COUNT = 1000
-_GROUP = b"weir"
-_STATE_FIELDS = ("entry_id", "status", "request_id", "tokens_seen", "entries_read")
-# Ids are times in milliseconds unless the publisher makes its own; before 2001 they are not.
-_EARLIEST_CLOCK_MS = 10**12
+_STATE_FIELDS = ("entry_id", "status", "request_id", "tokens_seen", "entries_read", "input")
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,15 @@ def discover(redis: Redis, patterns: Iterable[str]) -> list[str]:
 def unowned_live(redis: Redis, patterns: Iterable[str]) -> list[str]:
     """Streams without an owner that need one: something is unread or asked for, or not finished.
 
-    A closed stream that gets new entries is live again.
+    A closed stream that gets new entries is live again. One that is broken needs a person first.
     """
     unowned = _unowned(redis, discover(redis, patterns))
-    return [
-        facts.stream
-        for facts in _facts(redis, unowned)[0]
-        if facts.owner is None and facts.needs_an_owner
-    ]
+    known = {facts.stream: facts for facts in _facts(redis, unowned)}
+    needing = [stream for stream, facts in known.items() if facts.needs_an_owner]
+    wrong = broken(redis, [stream for stream in unowned if stream in needing or stream not in known])
+    for stream, what in wrong.items():
+        _warn_once(f"{stream} gets no owner: {what}")
+    return [s for s in needing if known[s].owner is None and s not in wrong]
 
 
 def is_known(redis: Redis, stream: str) -> bool:
@@ -100,11 +99,11 @@ def _unowned(redis: Redis, streams: Sequence[str]) -> list[str]:
 def figures(redis: Redis, patterns: Iterable[str]) -> list[StreamFigures]:
     """How every stream is doing now, by name."""
     streams = discover(redis, patterns)
-    facts, broken = _facts(redis, streams)
+    facts, wrong = _facts(redis, streams), broken(redis, streams)
     oldest = _oldest_unread(redis, facts)
     now_seconds = _now_seconds(redis)
     known = {fact.stream: _figures_of(fact, oldest, now_seconds) for fact in facts}
-    known |= {stream: _broken_figures(stream) for stream in broken}
+    known |= {stream: _broken_figures(stream) for stream in wrong}
     return [known[stream] for stream in streams if stream in known]
 
 
@@ -148,6 +147,7 @@ class _Facts:
 
     stream: str
     info: Mapping[str, Any]
+    mark: str
     groups: Sequence[Mapping[str, Any]]
     state: Mapping[str, str]
     owner: str | None
@@ -166,7 +166,9 @@ class _Facts:
 
     @property
     def is_made_anew(self) -> bool:
-        return is_made_anew(self.info, self.state.get("entry_id", "0-0"))
+        cursor, read_of = self.state.get("entry_id", "0-0"), self.state.get("input", "")
+        last_id = self.info["last-generated-id"].decode()
+        return is_another(self.mark, last_id, read_of=read_of, cursor=cursor)
 
     @property
     def has_unread(self) -> bool:
@@ -186,17 +188,14 @@ class _Facts:
         if self.is_made_anew:
             return num_added
         for group in self.groups:
-            if group["name"] == _GROUP and group.get("lag") is not None:
+            if group["name"] == GROUP.encode() and group.get("lag") is not None:
                 return int(group["lag"])
         # No commit yet, or entries were deleted one by one and the server cannot tell.
         return max(1, num_added - int(self.state.get("entries_read", 0)))
 
 
-def _facts(redis: Redis, streams: Sequence[str]) -> tuple[list[_Facts], list[str]]:
-    """One round trip. The facts, and the streams that are broken: a key has a wrong type.
-
-    Streams that are deleted meanwhile are in neither.
-    """
+def _facts(redis: Redis, streams: Sequence[str]) -> list[_Facts]:
+    """One round trip. Without streams that are deleted meanwhile, or have keys of a wrong type."""
     pipe = redis.pipeline(transaction=False)
     for stream in streams:
         keys = stream_keys(stream)
@@ -204,38 +203,26 @@ def _facts(redis: Redis, streams: Sequence[str]) -> tuple[list[_Facts], list[str
         pipe.hmget(keys.state, _STATE_FIELDS)
         pipe.xinfo_stream(stream)
         pipe.xinfo_groups(stream)
+        pipe.xinfo_consumers(stream, GROUP)
         pipe.get(keys.lease)
         for output in (keys.requests, keys.memory, keys.summary):
             pipe.xrevrange(output, count=1)
     replies = pipe.execute(raise_on_error=False)
     num_each = len(replies) // len(streams) if streams else 0
-    facts, broken = [], []
-    for at, stream in enumerate(streams):
-        answer = replies[at * num_each : (at + 1) * num_each]
-        if wrong := _keys_of_wrong_type(stream, answer):
-            _warn_once(f"{stream} gets no owner: {wrong} has a wrong type; delete it")
-            broken.append(stream)
-        elif not any(isinstance(reply, ResponseError) for reply in answer):
-            facts.append(_facts_of(stream, answer))
-    return facts, broken
+    answers = [replies[at * num_each : (at + 1) * num_each] for at in range(len(streams))]
+    found = zip(streams, answers, strict=True)
+    return [facts for stream, answer in found if (facts := _facts_of(stream, answer))]
 
 
-def _keys_of_wrong_type(stream: str, answer: Sequence[Any]) -> str:
-    """Weir's own keys of this stream that are not what they should be, for a person to read."""
-    keys = stream_keys(stream)
-    own = (keys.state, keys.lease, keys.requests, keys.memory, keys.summary)
-    return ", ".join(
-        key
-        for key, reply in zip(own, (answer[0], *answer[3:]), strict=True)
-        if isinstance(reply, ResponseError) and str(reply).startswith("WRONGTYPE")
-    )
-
-
-def _facts_of(stream: str, answer: Sequence[Any]) -> _Facts:
-    state, info, groups, owner, requests, memory, summary = answer
+def _facts_of(stream: str, answer: Sequence[Any]) -> _Facts | None:
+    state, info, groups, consumers, owner, requests, memory, summary = answer
+    needed = (state, info, groups, owner, requests, memory, summary)
+    if any(isinstance(reply, ResponseError) for reply in needed):
+        return None
     return _Facts(
         stream=stream,
         info=info,
+        mark=mark_in(consumers),
         groups=groups,
         state={n: v.decode() for n, v in zip(_STATE_FIELDS, state, strict=True) if v is not None},
         owner=None if owner is None else owner.decode(),
@@ -265,10 +252,8 @@ def _now_seconds(redis: Redis) -> float:
 
 
 def _age(entry_id: str | None, now_seconds: float) -> float | None:
-    milliseconds = id_order(entry_id)[0] if entry_id else 0
-    if milliseconds < _EARLIEST_CLOCK_MS:
-        return None
-    return max(0.0, now_seconds - milliseconds / 1000)
+    added_seconds = id_seconds(entry_id) if entry_id else None
+    return None if added_seconds is None else max(0.0, now_seconds - added_seconds)
 
 
 def _number(fields: Mapping[bytes, bytes], name: bytes) -> int | None:

@@ -88,8 +88,7 @@ class Source:
 
         `entries_read` counts a stream's entries up to the cursor that `arrivals` was read from,
         missed ones included, as a checkpoint does: add what this returns to it, and the number of
-        entries that arrived. Below nought: the stream was deleted and made anew, and its entries
-        are counted from nought again. One round trip; only streams that have something to add are
+        entries that arrived. One round trip; only streams that have something to add are
         in the result. What cannot be told now (the server is away) is counted by the next call.
         """
         streams = [stream for stream in arrivals.entries if stream in entries_read]
@@ -102,7 +101,7 @@ class Source:
             for stream, info in found
             if info is not None
         }
-        return {stream: num for stream, num in missed.items() if num != 0}
+        return {stream: num for stream, num in missed.items() if num > 0}
 
     def _read(self, wanted: Mapping[str, str], count: int, block_seconds: float) -> Read:
         try:

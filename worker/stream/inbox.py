@@ -9,30 +9,33 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.intake.entries import Entry, Rejected, id_order
+from worker.intake.entries import Entry, Rejected, id_order, id_seconds
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.requests import Request
+from worker.stream.standing import notice
 
 MAX_ARRIVED = 256
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Entries after `id` that were trimmed away before this worker could read them.
-
-    num_entries: below nought, the stream was made anew and counts them from nought again.
-    """
+    """Entries after `id` that were trimmed away before this worker could read them."""
 
     id: str
     num_entries: int
     kind: str = "trimmed"
 
     def republished(self) -> dict[str, str]:
-        reason = f"trimmed: {self.num_entries} entries were removed before they were read"
-        return {"entry_id": self.id, "reason": reason, "raw": "{}"}
+        text = f"{self.num_entries} entries were removed before they were read"
+        return notice(self.kind, self.id, text)
 
 
 Item = Entry | Rejected | Gap
+
+
+def place_of(request: Request | Rejected) -> str:
+    """Its id in `:requests`."""
+    return request.entry_id if isinstance(request, Request) else request.id
 
 
 class Inbox:
@@ -46,7 +49,8 @@ class Inbox:
         self.num_read = checkpoint.entries_read
         self.request_read_id = checkpoint.request_id
         self._items: deque[Item] = deque()
-        self._requests: deque[tuple[str, Request]] = deque()  # (settle up to here first, request)
+        # (settle up to here first, request)
+        self._requests: deque[tuple[str, Request | Rejected]] = deque()
 
     def arrive(self, entries: Sequence[Entry | Rejected], *, num_missed: int = 0) -> None:
         """num_missed: entries that were trimmed away before these, unread; see `count_missed`."""
@@ -57,11 +61,9 @@ class Inbox:
         self.read_id = entries[-1].id
 
     def arrive_requests(self, requests: Sequence[Request | Rejected]) -> None:
-        """One that cannot be read is passed over: it was made by hand and nobody waits for it."""
-        known = [request for request in requests if isinstance(request, Request)]
-        self._requests.extend((self.read_id, request) for request in known)
-        last = requests[-1]
-        self.request_read_id = last.entry_id if isinstance(last, Request) else last.id
+        """One that cannot be read, because it was made by hand, has its turn like the others."""
+        self._requests.extend((self.read_id, request) for request in requests)
+        self.request_read_id = place_of(requests[-1])
 
     @property
     def has_room(self) -> bool:
@@ -78,7 +80,7 @@ class Inbox:
     def settled(self) -> None:
         self._items.popleft()
 
-    def request(self, settled_id: str) -> Request | None:
+    def request(self, settled_id: str) -> Request | Rejected | None:
         """The request whose turn it is when the stream is settled up to `settled_id`."""
         if not self._requests:
             return None
@@ -94,7 +96,9 @@ class Inbox:
         self.read_id, self.num_read = checkpoint.entry_id, checkpoint.entries_read
 
     def num_seconds_behind(self, wall_seconds: float) -> float:
-        """Age of the oldest entry that is read and not settled, by the time in its id."""
+        """Age of the oldest entry that is read and not settled, by the time in its id; nought if
+        that is no time."""
         if not self._items:
             return 0.0
-        return max(0.0, wall_seconds - id_order(self._items[0].id)[0] / 1000)
+        added_seconds = id_seconds(self._items[0].id)
+        return 0.0 if added_seconds is None else max(0.0, wall_seconds - added_seconds)

@@ -40,7 +40,7 @@ class Outbox:
         self._outputs: list[Output] = []
         self._tried: Commit | None = None
 
-    def publish(self, key: str, fields: dict[str, str], maxlen: int | None = None) -> None:
+    def publish(self, key: str, fields: Mapping[str, str], maxlen: int | None = None) -> None:
         self._outputs.append(Output(key, fields, maxlen))
 
     def advance(self, **changes: Any) -> None:

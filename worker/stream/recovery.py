@@ -15,14 +15,17 @@ from engine import Session, SnapshotError
 from worker.intake.feed import Feed, Line
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.history import newest_first
-from worker.keyspace.inputs import infos, is_made_anew
+from worker.keyspace.inputs import marked
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Lease
+from worker.keyspace.own_keys import require_sound
 from worker.keyspace.registry import has_news
 from worker.stream.kit import Kit
 from worker.stream.live_stream import LiveStream
 from worker.stream.outbox import Outbox
+from worker.stream.outputs import Outputs
 from worker.stream.snapshots import Snapshots
+from worker.stream.standing import Reached, missing, place
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +38,36 @@ class PlacedLine:
     start: int
 
 
-def open_stream(kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease) -> LiveStream | None:
+def open_stream(
+    kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease, reached: Reached | None = None
+) -> LiveStream | None:
     """None if nothing is left to do: the message to adopt it came late, or twice.
 
-    Raises engine.NoFreeRow and redis' errors; no row is taken then.
+    reached: how far this worker has read the stream already, if it has. Raises engine.NoFreeRow,
+    BrokenKeys and redis' errors; no row is taken then.
     """
+    require_sound(redis, lease.stream)
     outbox = Outbox(lease, Checkpoint.load(redis, lease.stream))
-    [info] = infos(redis, [lease.stream])
-    if is_made_anew(info, outbox.checkpoint.entry_id):
-        log.warning("%s: it was deleted and made anew; read from its start", lease.stream)
-        outbox.advance(entry_id="0-0", entries_read=0)
+    found = marked(redis, lease.stream)
+    is_the_same = place(outbox, found)
     if _rests(redis, outbox):
         return None
+    if told := missing(found, outbox.checkpoint, reached):
+        log.warning("%s: %s", lease.stream, told["reason"])
+        Outputs(kit.settings, outbox).rejected(told)
     is_new = outbox.checkpoint.status == "closed" or "summary" not in outbox.checkpoint.views
     outbox.advance(status="live")
     if is_new:
         return _begin(kit, outbox)
+    stream = _take_up(kit, redis, snapshots, outbox)
+    if not is_the_same:
+        stream.end_here()
+    return stream
+
+
+def _take_up(kit: Kit, redis: Redis, snapshots: Snapshots, outbox: Outbox) -> LiveStream:
+    """In the middle of its life, with its saved window or without."""
+    lease = outbox.lease
     lines = BackwardReader(kit, redis, stream_keys(lease.stream).transcript, outbox.checkpoint)
     session = _saved_session(kit, snapshots, outbox.checkpoint)
     if session is not None:

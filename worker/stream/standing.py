@@ -1,0 +1,76 @@
+"""Where in its input a stream goes on: what its checkpoint says, held against what the server has.
+
+Three things can be different from what was read. The input may have lost its last entries with the
+server: the stream goes on after those that are left, and says so. It may have been deleted and made
+anew: what was said before has ended, and the new one is read from its start. Or it is not there:
+then there is nothing to read until somebody writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from worker.intake.entries import id_order
+from worker.keyspace.checkpoint import Checkpoint
+from worker.keyspace.inputs import Input, is_another
+from worker.stream.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far an input was read, whether or not that was published: its mark, the last entry, and
+    how many there were up to it."""
+
+    mark: str
+    entry_id: str
+    num_read: int
+
+
+def notice(kind: str, entry_id: str, text: str) -> dict[str, str]:
+    """What goes to `:rejected` when entries are missing that nobody can read any more: they come
+    after `entry_id`."""
+    return {"notice": kind, "entry_id": entry_id, "reason": f"{kind}: {text}", "raw": "{}"}
+
+
+def place(outbox: Outbox, found: Input | None) -> bool:
+    """Sets the cursor to where reading goes on; False if what was read is no more, and another
+    input has its name."""
+    checkpoint = outbox.checkpoint
+    if found is None:
+        return True
+    outbox.advance(input=found.mark)
+    read_of, cursor = checkpoint.input, checkpoint.entry_id
+    if is_another(found.mark, found.last_id, read_of=read_of, cursor=cursor):
+        log.warning("%s: it was deleted and made anew; read from its start", outbox.lease.stream)
+        outbox.advance(entry_id="0-0", entries_read=0)
+        return False
+    if _is_cut(found, cursor):
+        num_read = min(checkpoint.entries_read, found.num_added)
+        outbox.advance(entry_id=found.last_id, entries_read=num_read)
+    return True
+
+
+def missing(
+    found: Input | None, checkpoint: Checkpoint, reached: Reached | None
+) -> dict[str, str] | None:
+    """The notice of entries that are gone although they had been read; None if there are none.
+    `reached`: how far an owner of ours had read them, if it is known."""
+    reached = reached or Reached(checkpoint.input, checkpoint.entry_id, checkpoint.entries_read)
+    if found is None or not reached.mark:
+        return None
+    if found.mark == reached.mark and _is_cut(found, reached.entry_id):
+        num = max(1, reached.num_read - found.num_added)
+        text = f"the server has lost {num} entries that had been read (up to {reached.entry_id})"
+        return notice("lost", found.last_id, text)
+    num = reached.num_read - checkpoint.entries_read
+    if found.mark != reached.mark == checkpoint.input and num > 0:
+        text = f"{num} entries were deleted with their stream before they were published"
+        return notice("deleted", checkpoint.entry_id, text)
+    return None
+
+
+def _is_cut(found: Input, cursor: str) -> bool:
+    return id_order(found.last_id) < id_order(cursor)
