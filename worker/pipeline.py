@@ -28,7 +28,9 @@ from worker.watch.metrics import Metrics
 
 MAX_CLOSING_STEPS = 64
 SAVING_SECONDS = 25.0  # what is not saved by then is rebuilt from its transcript
-OBEYING_SECONDS = 0.05  # a thousand streams to take up must not keep those that are here waiting
+# A thousand streams to take up must not keep those that are here waiting, nor these those: they
+# share the time in halves.
+OBEYING_SECONDS = 0.05
 # To ask for the news of all streams takes time for each: the more there are, the longer they are
 # waited for at a time. News ends the wait at once; a stream to take up, or a summary due, does not.
 WAITING_SECONDS_PER_STREAM = 0.0005
@@ -46,6 +48,7 @@ class Pipeline:
         self.owned = Ownership(kit, redis, owner=owner)
         self._lag = Lag(redis, kit.metrics)
         self._orders: queue.SimpleQueue[partial[None]] = queue.SimpleQueue()
+        self._obeyed_at = kit.clock()
 
     @classmethod
     def open(cls, settings: Settings, metrics: Metrics) -> Pipeline:
@@ -108,10 +111,12 @@ class Pipeline:
         return list(self.owned.streams.values())
 
     def _obey(self) -> None:
-        clock = self._kit.clock
-        last = clock() + OBEYING_SECONDS
+        """For as long as the rest of the last round took, at most."""
+        clock, began_at = self._kit.clock, self._kit.clock()
+        last = began_at + max(OBEYING_SECONDS, began_at - self._obeyed_at)
         while not self._orders.empty() and clock() <= last:
             self._orders.get()()
+        self._obeyed_at = clock()
 
     def _read(self) -> None:
         """Entries and requests of streams that have room; waits, for all, only if all is quiet."""
@@ -130,9 +135,14 @@ class Pipeline:
             {name: streams[name].inbox.num_read for name in arrivals.entries}, arrivals
         )
         for name, entries in arrivals.entries.items():
+            if not streams[name].reached.mark:  # it is there now: which one is it?
+                self.owned.take_again(streams[name])
+                continue
             streams[name].inbox.arrive(entries, num_missed=missed.get(name, 0))
             self.owned.rounds.wake(name)
         for name, requests in arrivals.requests.items():
+            if name not in streams:
+                continue
             streams[name].inbox.arrive_requests(requests)
             self.owned.rounds.wake(name)
 
@@ -145,7 +155,8 @@ class Pipeline:
         metrics = self._kit.metrics
         metrics.step(report)
         metrics.memory(self._engine.memory())
-        self._lag.report(self.owned.streams.values(), self._kit.clock())
+        for stream in self._lag.report(self.owned.streams.values(), self._kit.clock()):
+            self.owned.take_again(stream)
 
 
 def waiting_seconds(settings: Settings, num_streams: int) -> float:

@@ -27,8 +27,18 @@ class ParkFolder:
         shared.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(shared)
         self.path = shared / f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._open()
+
+    def require(self) -> Path:
+        """`path`, made again if somebody has removed it. Raises OSError."""
+        if not (self.path.is_dir() and _lock_of(self.path).exists()):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._open()
+        return self.path
+
+    def _open(self) -> None:
         lock = _lock(self.path)
-        self.path.mkdir()
+        self.path.mkdir(exist_ok=True)
         weakref.finalize(self, _remove, self.path, lock)
 
 

@@ -61,7 +61,7 @@ class ParkedCopies:
         self.host_bytes += _num_bytes(tensors)
         while self._folder and self.host_bytes > self._max_host_bytes:
             oldest = next(iter(self._host))
-            self._store(oldest, self._folder.path / f"{next(self._names)}.safetensors")
+            self._store(oldest, self._folder)
 
     def get(self, session: Session) -> Tensors:
         """Its filled slots, (KV, slots, ...) each, not to be changed. SessionLost."""
@@ -91,14 +91,15 @@ class ParkedCopies:
             with suppress(OSError):  # it goes with its folder
                 file.path.unlink()
 
-    def _store(self, session: Session, path: Path) -> None:
+    def _store(self, session: Session, folder: ParkFolder) -> None:
         try:
+            path = folder.require() / f"{next(self._names)}.safetensors"
             with self._tally.counting("store"):
                 snapshot.save(session, self._host[session], self._model, path, is_durable=False)
             file = ParkedFile(path, path.stat().st_size)
         except OSError as error:
             self.drop(session)
-            self._tally.lose(session, "not_stored", f"{path.parent}: {error.strerror or error}")
+            self._tally.lose(session, "not_stored", f"{folder.path}: {error.strerror or error}")
             return
         self.drop(session)
         self._files[session] = file

@@ -185,12 +185,13 @@ def test_a_stream_that_was_deleted_and_made_anew_is_read_and_counted_on(
     bench.run_until_idle()
     redis.delete(STREAM)
     ids += publish(redis, 2, end=False)
-    bench.run_until_idle()
-    assert Checkpoint.load(redis, STREAM).entries_read == 2
+    bench.run(until=lambda: Checkpoint.load(redis, STREAM).entries_read == 2)
     [group] = redis.xinfo_groups(STREAM)
     assert (group["entries-read"], group["lag"]) == (2, 0)
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
     assert not redis.exists(KEYS.rejected)
+    [last] = [s for s in outputs(redis_text, KEYS.summary) if s.get("final")]
+    assert last["last"] == ids[4], "the one that was deleted has ended"
 
 
 @pytest.mark.parametrize("is_owned", [True, False])
@@ -215,8 +216,7 @@ def test_a_stream_that_was_made_anew_with_lower_ids_is_read_from_its_start(
         bench = Workbench(settings)
         bench.pipeline.adopt(STREAM)
     bench.now += 3  # it is asked now and then
-    bench.run(3)
-    bench.run_until_idle()
+    bench.run(until=lambda: Checkpoint.load(redis, STREAM).entries_read == 2)
     redis.xadd(STREAM, {"end_of_stream": "1"}, id="7-0")
     bench.run(until=lambda: STREAM not in bench.streams)
     told = column(outputs(redis_text, KEYS.transcript), "entry")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -45,15 +46,43 @@ WORDS = [
 ]
 
 
+@dataclass
+class HeldRestorer:
+    """Capitals for raw text, but none while `is_held`: an entry is then still being written."""
+
+    is_held: bool = False
+
+    def wants(self, text: str, _lang: str | None) -> bool:
+        return text.islower()
+
+    def begin(self, text: str, **_around: object) -> HeldRestoration:
+        return HeldRestoration(self, text)
+
+
+@dataclass
+class HeldRestoration:
+    restorer: HeldRestorer
+    text: str
+
+    def advance(self) -> str | None:
+        return None if self.restorer.is_held else self.text.upper()
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
 class Workbench:
     """One worker's pipeline on a clock of its own: time passes when a test says so."""
 
     number = itertools.count()
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, *, restorer: HeldRestorer | None = None):
+        """restorer: in place of the kit's own."""
         self.now = 0.0
         self.metrics = Metrics(CollectorRegistry())
         kit = Kit.make(make_engine(settings), settings, self.metrics, clock=lambda: self.now)
+        if restorer:
+            kit = replace(kit, restorer=restorer)  # type: ignore[arg-type]
         self.engine = kit.engine
         source = Source(connect_blocking(settings, 0.01), settings.entry_limits)
         owner = f"worker {next(self.number)}"
@@ -186,6 +215,7 @@ def assert_tiled(summaries: list[dict[str, str]], ids: list[str]) -> None:
 __all__ = [
     "KEYS",
     "STREAM",
+    "HeldRestorer",
     "StreamKeys",
     "Workbench",
     "assert_tiled",

@@ -61,9 +61,10 @@ class Committer:
         Returns `after` as it is stored, with its `num_commits`: the `before` of the next commit.
 
         Raises StaleOwner if another has taken the stream, its checkpoint is not `before`, or the
-        input is not what was read; nothing was published. After redis.ConnectionError or redis.TimeoutError nobody knows whether it
-        happened: repeat the same call, it is recognised by its content and never made twice.
-        redis.ResponseError (an output key is no stream, memory is full): nothing was published.
+        input is not what was read; nothing was published. After redis.ConnectionError or
+        redis.TimeoutError nobody knows whether it happened: repeat the same call, it is recognised
+        by its content and never made twice. redis.ResponseError (an output key is no stream,
+        memory is full): nothing was published.
         """
         stored = replace(after, num_commits=before.num_commits + 1)
         keys = _keys(lease, outputs)

@@ -1,4 +1,4 @@
-"""Input streams as a whole: which of those that had a key one after the other it is, how long it is.
+"""Input streams as a whole: how long one is, and which of those that had its name it is.
 
 The first owner marks an input: a consumer of a random name in our group (mark.lua). The mark is
 part of the key. It is there after a restart, a failover or a restore, and gone when the key is
@@ -45,6 +45,14 @@ def marked(redis: Redis, stream: str) -> Input | None:
         return None
     mark, last_id, num_added = found
     return Input(mark.decode(), last_id.decode(), num_added)
+
+
+def num_absent(redis: Redis, stream: str, ids: Sequence[str]) -> int:
+    """How many of these entries the input does not have."""
+    with redis.pipeline(transaction=False) as pipe:
+        for entry_id in ids:
+            pipe.xrange(stream, entry_id, entry_id)
+        return sum(not found for found in pipe.execute())
 
 
 def infos(redis: Redis, streams: Sequence[str]) -> list[Info | None]:

@@ -1,4 +1,4 @@
-"""Whether the keys that Weir writes for a stream are what they should be: others can write there."""
+"""Whether the keys that Weir writes for a stream are what they should be: others can write too."""
 
 from __future__ import annotations
 

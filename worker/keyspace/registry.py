@@ -61,11 +61,12 @@ def unowned_live(redis: Redis, patterns: Iterable[str]) -> list[str]:
     """
     unowned = _unowned(redis, discover(redis, patterns))
     known = {facts.stream: facts for facts in _facts(redis, unowned)}
-    needing = [stream for stream, facts in known.items() if facts.needs_an_owner]
-    wrong = broken(redis, [stream for stream in unowned if stream in needing or stream not in known])
+    rest = {stream for stream, facts in known.items() if not facts.needs_an_owner}
+    wrong = broken(redis, [stream for stream in unowned if stream not in rest])
     for stream, what in wrong.items():
         _warn_once(f"{stream} gets no owner: {what}")
-    return [s for s in needing if known[s].owner is None and s not in wrong]
+    free = [stream for stream, facts in known.items() if facts.owner is None]
+    return [stream for stream in free if stream not in rest and stream not in wrong]
 
 
 def is_known(redis: Redis, stream: str) -> bool:

@@ -177,7 +177,4 @@ def _num_missed(info: Info, entries_read: int, arrived: Sequence[Entry | Rejecte
     first = cast("tuple[bytes, Any] | None", info["first-entry"])
     oldest = id_order(first[0].decode()) if first else None
     num_read_and_gone = sum(oldest is None or id_order(entry.id) < oldest for entry in arrived)
-    num_missed = num_gone - entries_read - num_read_and_gone
-    # Entries that we read may still be there, unless all that is there has just arrived.
-    all_are_new = oldest is None or oldest >= id_order(arrived[0].id)
-    return num_missed if all_are_new else max(0, num_missed)
+    return max(0, num_gone - entries_read - num_read_and_gone)

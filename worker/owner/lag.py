@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable, Sequence
 
 from redis import Redis
 
-from worker.keyspace.inputs import Info, infos, is_made_anew
+from worker.keyspace.inputs import Info, infos
 from worker.stream.live_stream import LiveStream
 from worker.watch.metrics import Metrics
-
-log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN = 2.0
 FEW = 16  # of the streams that rest, at least so many are asked about at a time
@@ -30,16 +27,16 @@ class Lag:
         self._asked_at = float("-inf")
         self._turn = 0
 
-    def report(self, streams: Iterable[LiveStream], now: float) -> None:
+    def report(self, streams: Iterable[LiveStream], now: float) -> list[LiveStream]:
+        """Returns those of the resting ones that are not what was read under their names."""
         if now - self._asked_at < SECONDS_BETWEEN:
-            return
+            return []
         self._asked_at = now
         streams = list(streams)
         resting = [stream for stream in streams if stream.is_resting]
         busy = [stream for stream in streams if not stream.is_resting]
         in_turn = self._in_turn(resting)
         found = infos(self._redis, [stream.name for stream in (*busy, *in_turn)])
-        _read_anew(in_turn, found[len(busy) :])
         unread = [_num_unread(info, stream) for info, stream in zip(found, busy, strict=False)]
         wall = time.time()
         self._metrics.lag(
@@ -47,6 +44,8 @@ class Lag:
         )
         num_idle = sum(stream.is_quiet for stream in streams)
         self._metrics.streams({"live": len(streams) - num_idle, "idle": num_idle})
+        asked = zip(in_turn, found[len(busy) :], strict=True)
+        return [stream for stream, info in asked if info and not _is_the_same(stream, info)]
 
     def _in_turn(self, resting: Sequence[LiveStream]) -> Sequence[LiveStream]:
         self._turn += 1
@@ -54,12 +53,8 @@ class Lag:
         return resting[self._turn % num_turns :: num_turns]
 
 
-def _read_anew(streams: Sequence[LiveStream], found: Sequence[Info | None]) -> None:
-    """Those that are not what was read under their names."""
-    for stream, info in zip(streams, found, strict=True):
-        if is_made_anew(info, stream.outbox.checkpoint.entry_id):
-            log.warning("%s: it was deleted and made anew; read from its start", stream.name)
-            stream.read_anew()
+def _is_the_same(stream: LiveStream, info: Info) -> bool:
+    return stream.reached.is_in(info["mark"], info["last-generated-id"].decode())
 
 
 def _num_unread(info: Info | None, stream: LiveStream) -> int:

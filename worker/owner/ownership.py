@@ -11,21 +11,29 @@ from redis.exceptions import RedisError, ResponseError
 
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
-from worker.keyspace.lease import Lease, Leases
+from worker.keyspace.lease import Lease, Leases, Refusal
+from worker.keyspace.own_keys import BrokenKeys
 from worker.keyspace.trouble import is_passing
 from worker.owner.rotation import Rotation
 from worker.owner.rounds import Rounds
+from worker.owner.setbacks import Setbacks
 from worker.stream.kit import Kit
 from worker.stream.live_stream import LiveStream
 from worker.stream.outbox import Commit
 from worker.stream.recovery import open_stream
 from worker.stream.snapshots import Snapshots
+from worker.stream.standing import Reached
 
 log = logging.getLogger(__name__)
 
 SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its place to another
 SECONDS_WITHOUT_ROOM = 1.0  # before it is looked again who could go
-SECONDS_BETWEEN_TRIALS = 5.0  # of a few streams more than there was room to park
+SECONDS_BETWEEN_TRIALS = 1.0  # of more streams than there was room to park, twice as many each time
+
+_LOST: dict[Refusal, str] = {
+    "taken": "another worker has taken it over",
+    "older": "the server has lost commits of it",
+}
 
 
 class Ownership:
@@ -43,13 +51,17 @@ class Ownership:
         self._renewals = Rotation(settings.lease_seconds / 3, now=kit.clock())
         self._renewed_at = kit.clock()
         self._most = settings.max_streams
+        self._num_more = 1
         self._tried_at = kit.clock()
+        self._setbacks = Setbacks()
+        self._again: dict[str, Reached] = {}
         self._full_until = float("-inf")
         self._round: list[LiveStream] = []
 
-    def adopt(self, name: str) -> None:
-        """Takes the stream up where its last owner left it, if there is room and it is free."""
-        if name in self.streams:
+    def adopt(self, name: str, reached: Reached | None = None) -> None:
+        """Takes the stream up where its last owner left it, if there is room and it is free.
+        reached: how far it was read here already, if it was."""
+        if name in self.streams or self._setbacks.is_waiting(name, self._kit.clock()):
             return
         if not self._has_room():
             log.debug("%s: no room here; the reconciler will ask again", name)
@@ -57,19 +69,23 @@ class Ownership:
         try:
             lease = self._leases.acquire(name)
             if lease is not None:
-                self._open(lease)
+                self._open(lease, reached)
         except Exception as error:
             if is_passing(error):
                 raise
             # Somebody else wrote to the stream's own keys. It waits until its lease has run out.
             log.exception("%s: cannot be taken up", name)
-            self._kit.metrics.stream_failed()
+            self._failed(name)
 
-    def _open(self, lease: Lease) -> None:
+    def _open(self, lease: Lease, reached: Reached | None) -> None:
         started = time.perf_counter()
         try:
-            stream = open_stream(self._kit, self._redis, self._snapshots, lease)
+            stream = open_stream(self._kit, self._redis, self._snapshots, lease, reached)
         except NoFreeRow:
+            self._leases.release(lease)
+            return
+        except BrokenKeys as error:  # the registry calls it broken and offers it to nobody
+            log.error("%s: gets no owner: %s", lease.stream, error)
             self._leases.release(lease)
             return
         if stream is None:
@@ -101,8 +117,18 @@ class Ownership:
             if is_passing(error):
                 raise
             log.exception("%s: dropped after a failure of its own", stream.name)
-            self._kit.metrics.stream_failed()
+            self._failed(stream.name)
             self._drop(stream)
+
+    def _failed(self, name: str) -> None:
+        self._kit.metrics.stream_failed()
+        self._setbacks.note(name, self._kit.clock())
+
+    def take_again(self, stream: LiveStream) -> None:
+        """Drops what is not what the server has, and takes it up from there at the end of the
+        round, unless another owner has."""
+        self._again[stream.name] = stream.reached
+        self._drop(stream)
 
     def release(self, name: str) -> None:
         if name in self.streams:
@@ -128,7 +154,8 @@ class Ownership:
             self.let_go(stream)
         elif loss.kind == "not_stored":
             self._give_back(stream, "given back: no room to park it")
-            self._most, self._tried_at = max(1, len(self.streams)), self._kit.clock()
+            self._most, self._num_more = max(1, len(self.streams)), 1
+            self._tried_at = self._kit.clock()
         else:
             self._drop(stream)
             self.adopt(stream.name)
@@ -159,10 +186,15 @@ class Ownership:
             if stream.loss:
                 self._begin_again(stream, stream.loss)
             elif stream.is_closed:
+                if stream.is_followed:
+                    self._again[stream.name] = stream.reached
                 self._give_back(stream, "it has ended")
             elif stream.is_leaving:
                 self.let_go(stream)
         self._renew()
+        for name, reached in list(self._again.items()):
+            self.adopt(name, reached)
+            del self._again[name]
         self.rounds.let_rest()
 
     def let_go(self, stream: LiveStream, *, with_session: bool = True) -> None:
@@ -190,11 +222,16 @@ class Ownership:
                 self._kit.metrics.committed(time.perf_counter() - started, commit.num_entries)
                 if commit.after.snapshot != commit.before.snapshot:
                     self._keep_only(commit, stream.outbox.lease)
-        except (StaleOwner, ResponseError) as error:
+        except StaleOwner as error:
+            self._kit.metrics.commit_refused()
+            log.warning("dropped: %s", error)
+            self.take_again(stream)
+            return False
+        except ResponseError as error:
             if is_passing(error):
                 raise
-            self._kit.metrics.commit_refused()
-            log.warning("%s: dropped: %s", stream.name, error)
+            log.error("%s: dropped: %s", stream.name, error)
+            self._failed(stream.name)
             self._drop(stream)
             return False
         return True
@@ -207,12 +244,13 @@ class Ownership:
             log.warning("%s: an old session could not be removed: %s", lease.stream, error)
 
     def _has_room(self) -> bool:
-        """Where a full disk has set a bound, it is raised by a tenth now and then."""
+        """Where a full disk has set a bound, it is raised now and then, each time by twice as
+        much."""
         now = self._kit.clock()
         if now - self._tried_at >= SECONDS_BETWEEN_TRIALS:
             self._tried_at = now
-            more = self._most + max(1, self._most // 10)
-            self._most = min(more, self._kit.settings.max_streams)
+            self._most = min(self._most + self._num_more, self._kit.settings.max_streams)
+            self._num_more *= 2
         return len(self.streams) < self._most or self._make_room()
 
     def _make_room(self) -> bool:
@@ -244,10 +282,11 @@ class Ownership:
         if now - self._renewed_at < self._kit.settings.lease_seconds / 30:
             return
         self._renewed_at = now
-        due = [self.streams[name] for name in self._renewals.turns(now)]
-        for lease in self._leases.renew([stream.outbox.lease for stream in due]):
-            log.warning("%s: dropped: another worker has taken it over", lease.stream)
-            self._drop(self.streams[lease.stream])
+        due = [self.streams[name].outbox for name in self._renewals.turns(now)]
+        known = {outbox.lease: outbox.checkpoint.num_commits for outbox in due}
+        for lease, why in self._leases.renew(known).items():
+            log.warning("%s: dropped: %s", lease.stream, _LOST[why])
+            self.take_again(self.streams[lease.stream])
 
     def _give_back(self, stream: LiveStream, why: str) -> None:
         self._leases.release(stream.outbox.lease)

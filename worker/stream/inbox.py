@@ -49,6 +49,7 @@ class Inbox:
         self.num_read = checkpoint.entries_read
         self.request_read_id = checkpoint.request_id
         self._items: deque[Item] = deque()
+        self._settled_ids: list[str] = []  # since the last commit
         # (settle up to here first, request)
         self._requests: deque[tuple[str, Request | Rejected]] = deque()
 
@@ -73,12 +74,21 @@ class Inbox:
     def is_empty(self) -> bool:
         return not self._items and not self._requests
 
+    @property
+    def unpublished(self) -> tuple[str, ...]:
+        """The ids of all that was read and is not committed."""
+        return (*self._settled_ids, *(item.id for item in self._items))
+
     def next_item(self, settled_id: str) -> Item | None:
         """The next to settle; None while there is none, or a request goes first."""
         return None if self.request(settled_id) else next(iter(self._items), None)
 
     def settled(self) -> None:
-        self._items.popleft()
+        self._settled_ids.append(self._items.popleft().id)
+
+    def committed(self) -> None:
+        """All that is settled."""
+        self._settled_ids.clear()
 
     def request(self, settled_id: str) -> Request | Rejected | None:
         """The request whose turn it is when the stream is settled up to `settled_id`."""

@@ -10,21 +10,23 @@ settled but not yet fed comes back from the transcript itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from engine import Loss, NoFreeRow, Session, SessionLost
-from worker.intake.entries import Entry
+from worker.intake.entries import Entry, Rejected
 from worker.intake.feed import Feed
 from worker.keyspace.committer import Committer
+from worker.keyspace.frozen import plain
 from worker.keyspace.requests import Request
-from worker.stream.inbox import Gap, Inbox, Item
+from worker.stream.inbox import Gap, Inbox, Item, place_of
 from worker.stream.kit import Kit
 from worker.stream.memory_view import MemoryView
 from worker.stream.outbox import Commit, Outbox
 from worker.stream.outputs import Outputs
 from worker.stream.saving import Saving
 from worker.stream.snapshots import Snapshots
+from worker.stream.standing import Reached
 from worker.views.question import Question, Questions
 from worker.views.summary import Summary
 from worker.views.transcript import Transcript
@@ -34,7 +36,7 @@ class LiveStream:
     """The life of one stream in this worker, from `recovery.open_stream` to `close`."""
 
     def __init__(self, kit: Kit, outbox: Outbox, session: Session, feed: Feed):
-        views, now = outbox.next.views, kit.clock()
+        views, now = plain(outbox.next.views), kit.clock()
         self.session = session
         self.feed = feed
         self.outbox = outbox
@@ -48,9 +50,12 @@ class LiveStream:
         self._questions = Questions(
             kit.drafts, kit.instructions, max_tokens=kit.settings.summary_max_tokens
         )
+        self._ask_rolling(views.get("prompts", ()))
         self._memory = MemoryView(kit.engine, now=now)
         self._num_slid_out = session.num_slid_out
         self._has_ended: bool = views.get("ended", False)
+        self.is_followed = False  # it has ended, and there is more to read under its name
+        self._last_entry = outbox.checkpoint.entry_id  # that is settled
         self.loss: Loss | None = None  # its session is lost, and how
         self._lacks_place = False  # something is to be written, and all places to write are taken
         self._can_settle = True  # nothing of what is to be written is the next entry
@@ -66,10 +71,11 @@ class LiveStream:
     def wants_entries(self) -> bool:
         return not self._has_ended and self.inbox.has_room
 
-    def read_anew(self) -> None:
-        """From its start: another stream has the name of the one that was read."""
-        self.outbox.advance(entry_id="0-0", entries_read=0)
-        self.inbox.turn_back(self.outbox.next)
+    @property
+    def reached(self) -> Reached:
+        """How far the input was read, whether or not that is published yet."""
+        inbox = self.inbox
+        return Reached(self.outbox.next.input, inbox.read_id, inbox.num_read, inbox.unpublished)
 
     def take_in(self) -> None:
         """Entries become lines of the transcript, lines become tokens of the window; summaries and
@@ -98,20 +104,19 @@ class LiveStream:
             num_entries = item.num_entries if isinstance(item, Gap) else 1
             num_read = self.outbox.next.entries_read + num_entries
             self.outbox.advance(entry_id=item.id, entries_read=num_read)
+            self._last_entry = item.id
             self.inbox.settled()
-            self._kit.metrics.read(max(0, num_entries))
+            self._kit.metrics.read(num_entries)
             self.active_at, self.is_hurried = self._kit.clock(), False
             if isinstance(item, Entry):
                 self._kit.metrics.unread(item.unread)
                 if item.end_of_stream:
-                    self._end_here()
+                    self.end_here()
 
     def _publish(self, item: Item) -> bool:
         """False while the model still writes it."""
         if isinstance(item, Entry):
             return self._publish_lines(item)
-        if isinstance(item, Gap) and item.num_entries < 0:
-            return True  # nothing is missing
         self._outputs.rejected(item.republished())
         self._kit.metrics.rejected(item.kind)
         return True
@@ -124,32 +129,35 @@ class LiveStream:
             self.outbox.advance(tokens_seen=self.feed.published)
         return lines is not None
 
-    def _end_here(self) -> None:
+    def end_here(self, *, is_followed: bool = False) -> None:
         """What follows belongs to the stream's next life."""
         self._has_ended = True
+        self.is_followed = is_followed or not self.inbox.is_empty
         self.inbox.turn_back(self.outbox.next)
 
     @property
-    def _request(self) -> Request | None:
+    def _request(self) -> Request | Rejected | None:
         return self.inbox.request(self.outbox.next.entry_id)
 
     def _obey(self) -> None:
         request = self._request
         if request is None or not self._is_caught_up:
             return
-        if request.kind == "ask":
+        if isinstance(request, Rejected):
+            self._outputs.rejected(request.republished())
+        elif request.kind == "ask":
             self._questions.ask(Question(request.id, request.question))
             return  # carried out when it is answered
         if request.kind == "flush" and (self._num_uncovered or self._summary.is_writing):
             return  # carried out when the summary that is due now is there
         if request.kind == "close":
-            self._end_here()
+            self.end_here()
         self.is_leaving |= request.kind == "release"
         self._carried_out(request)
 
-    def _carried_out(self, request: Request) -> None:
+    def _carried_out(self, request: Request | Rejected) -> None:
         self.inbox.carried_out()
-        self.outbox.advance(request_id=request.entry_id)
+        self.outbox.advance(request_id=place_of(request))
 
     @property
     def _is_caught_up(self) -> bool:
@@ -195,6 +203,8 @@ class LiveStream:
         self._holds_still = False
 
     def _summary_due(self, now: float) -> str | None:
+        if self._questions.rolling:
+            return None  # each summary is answered for before the next
         if self._num_uncovered and self._is_caught_up and not self._summary.is_writing:
             if self._has_ended:
                 return "end"
@@ -212,12 +222,11 @@ class LiveStream:
         summary = self._summary.finish(now)
         if summary:
             self._publish_summary(summary)
-            for name, prompt in self._kit.settings.prompts.items():
-                self._questions.ask(Question(name, prompt, is_rolling=True))
+            self._ask_rolling(self._kit.settings.prompts)
         answered = self._questions.finish(now)
         if answered:
             question, fields = answered
-            self._outputs.answer(fields)
+            self._outputs.answer(fields | {"entry": self._last_entry})
             metrics.view("prompt", float(fields["seconds"]))
             if not question.is_rolling and self._request:
                 self._carried_out(self._request)
@@ -226,14 +235,19 @@ class LiveStream:
         elif self._memory.is_due(self.session, now):
             self._publish_memory(now)
 
+    def _ask_rolling(self, names: Iterable[str]) -> None:
+        prompts = self._kit.settings.prompts
+        for name in names:
+            if name in prompts:  # whoever took the stream over may have others
+                self._questions.ask(Question(name, prompts[name], is_rolling=True))
+
     def _publish_summary(self, fields: dict[str, str]) -> None:
         self._outputs.summary(fields)
         self.feed.forget(self._summary.covered)
         self._kit.metrics.view("summary", float(fields["seconds"]))
 
     def _publish_memory(self, now: float) -> None:
-        entry = self.outbox.next.entry_id
-        self._outputs.memory(self._memory.read(self.session, entry, now))
+        self._outputs.memory(self._memory.read(self.session, self._last_entry, now))
 
     @property
     def _is_over(self) -> bool:
@@ -241,7 +255,7 @@ class LiveStream:
 
     def _end(self, now: float) -> None:
         if self._summary.owes_the_last:
-            self._publish_summary(self._summary.repeat(self.outbox.next.entry_id))
+            self._publish_summary(self._summary.repeat(self._last_entry))
         self._publish_memory(now)
         self.outbox.advance(status="closed", snapshot="")
         self._kit.metrics.closed()
@@ -253,19 +267,27 @@ class LiveStream:
         views = {
             "transcript": self._transcript.to_json(),
             "summary": self._summary.to_json(),
+            "prompts": self._questions.rolling,
             "ended": self._has_ended,
         }
-        return self.outbox.commit(committer, views)
+        commit = self.outbox.commit(committer, views)
+        self.inbox.committed()
+        return commit
 
     def _wants_snapshot(self, now: float) -> bool:
         """A line that is fed in part is finished first: a snapshot stands between two lines."""
-        return self._saving.is_due(now) and self.feed.is_between_lines
+        return self._can_be_saved and self._saving.is_due(now) and self.feed.is_between_lines
+
+    @property
+    def _can_be_saved(self) -> bool:
+        """Nobody takes up the session of a stream that has ended."""
+        return not (self.session.is_lost or self._has_ended)
 
     def save(self, snapshots: Snapshots, *, last_chance: bool = False) -> None:
         """Saves the session if that is due, or if this is the last chance."""
-        is_over = self.session.is_lost or self._has_ended
-        can_be = self.feed.is_between_lines and self.session.num_pending == 0 and not is_over
-        if can_be and (last_chance or self._wants_snapshot(self._kit.clock())):
+        is_at_rest = self.feed.is_between_lines and self.session.num_pending == 0
+        is_due = last_chance or self._saving.is_due(self._kit.clock())
+        if is_at_rest and is_due and self._can_be_saved:
             self._saving.save(snapshots, self.outbox)
 
     @property

@@ -26,9 +26,7 @@ class Outputs:
         self._outbox.publish(self._keys.summary, marked, self._settings.summary_maxlen)
 
     def answer(self, fields: dict[str, str]) -> None:
-        """With the entry that the answer reaches to."""
-        reached = fields | {"entry": self._outbox.next.entry_id}
-        self._outbox.publish(self._keys.answers, reached, MAX_KEPT)
+        self._outbox.publish(self._keys.answers, fields, MAX_KEPT)
 
     def memory(self, fields: dict[str, str]) -> None:
         self._outbox.publish(self._keys.memory, fields, self._settings.memory_maxlen)

@@ -52,7 +52,7 @@ def open_stream(
     is_the_same = place(outbox, found)
     if _rests(redis, outbox):
         return None
-    if told := missing(found, outbox.checkpoint, reached):
+    if told := missing(redis, outbox, found, reached):
         log.warning("%s: %s", lease.stream, told["reason"])
         Outputs(kit.settings, outbox).rejected(told)
     is_new = outbox.checkpoint.status == "closed" or "summary" not in outbox.checkpoint.views
@@ -61,7 +61,7 @@ def open_stream(
         return _begin(kit, outbox)
     stream = _take_up(kit, redis, snapshots, outbox)
     if not is_the_same:
-        stream.end_here()
+        stream.end_here(is_followed=True)
     return stream
 
 

@@ -14,15 +14,19 @@ from worker.keyspace.lease import Lease
 
 
 class Snapshots:
-    """The folder may be shared by several workers: names carry stream, epoch and commit."""
+    """The folder may be shared by several workers: names carry stream, epoch, commit and
+    owner: after a server has lost its last writes, two owners may have the same epoch."""
 
     def __init__(self, folder: Path):
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)  # one that cannot be is said at the start
 
     def save(self, engine: Engine, session: Session, lease: Lease, checkpoint: Checkpoint) -> str:
         """Returns the name for the checkpoint. Raises OSError (disk full)."""
-        name = f"{_prefix(lease.stream)}{lease.epoch}.{checkpoint.num_commits}.safetensors"
+        owner = hashlib.blake2b(lease.owner.encode(), digest_size=4).hexdigest()
+        number = f"{lease.epoch}.{checkpoint.num_commits}.{owner}"
+        name = f"{_prefix(lease.stream)}{number}.safetensors"
+        self._folder.mkdir(parents=True, exist_ok=True)  # somebody may clear it at any time
         engine.save(session, self._folder / name)
         return name
 

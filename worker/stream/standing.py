@@ -11,9 +11,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from redis import Redis
+
 from worker.intake.entries import id_order
-from worker.keyspace.checkpoint import Checkpoint
-from worker.keyspace.inputs import Input, is_another
+from worker.keyspace.inputs import Input, is_another, num_absent
 from worker.stream.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -22,11 +23,16 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Reached:
     """How far an input was read, whether or not that was published: its mark, the last entry, and
-    how many there were up to it."""
+    how many there were up to it. unpublished: the ids of those that are not committed yet."""
 
     mark: str
     entry_id: str
     num_read: int
+    unpublished: tuple[str, ...] = ()
+
+    def is_in(self, mark: str, last_id: str) -> bool:
+        """Whether the input that is there now is the one that was read, with all of that."""
+        return mark == self.mark and id_order(last_id) >= id_order(self.entry_id)
 
 
 def notice(kind: str, entry_id: str, text: str) -> dict[str, str]:
@@ -54,10 +60,11 @@ def place(outbox: Outbox, found: Input | None) -> bool:
 
 
 def missing(
-    found: Input | None, checkpoint: Checkpoint, reached: Reached | None
+    redis: Redis, outbox: Outbox, found: Input | None, reached: Reached | None
 ) -> dict[str, str] | None:
     """The notice of entries that are gone although they had been read; None if there are none.
     `reached`: how far an owner of ours had read them, if it is known."""
+    checkpoint = outbox.checkpoint
     reached = reached or Reached(checkpoint.input, checkpoint.entry_id, checkpoint.entries_read)
     if found is None or not reached.mark:
         return None
@@ -65,8 +72,9 @@ def missing(
         num = max(1, reached.num_read - found.num_added)
         text = f"the server has lost {num} entries that had been read (up to {reached.entry_id})"
         return notice("lost", found.last_id, text)
-    num = reached.num_read - checkpoint.entries_read
-    if found.mark != reached.mark == checkpoint.input and num > 0:
+    if found.mark == reached.mark:
+        return None
+    if num := num_absent(redis, outbox.lease.stream, reached.unpublished):
         text = f"{num} entries were deleted with their stream before they were published"
         return notice("deleted", checkpoint.entry_id, text)
     return None

@@ -32,11 +32,16 @@ class Questions:
         self._asked_at = 0.0
 
     def ask(self, question: Question) -> None:
-        """Asking again is harmless while the question waits, or is being answered; a rolling one
-        that is being answered is asked anew, of what is new by then."""
-        is_asked = question == self._asked and not question.is_rolling
-        if question not in self._waiting and not is_asked:
+        """Asking again is harmless while the question waits, or is being answered."""
+        if question not in self._waiting and question != self._asked:
             self._waiting.append(question)
+
+    @property
+    def rolling(self) -> tuple[str, ...]:
+        """The prompts that still have to be answered, by name: a part of the checkpoint, so that
+        each is answered once whoever owns the stream."""
+        asked = [self._asked] if self._asked else []
+        return tuple(question.id for question in (*asked, *self._waiting) if question.is_rolling)
 
     @property
     def want_a_copy(self) -> bool:

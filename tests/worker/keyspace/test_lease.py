@@ -55,7 +55,7 @@ def test_a_takeover_raises_the_epoch(redis: Redis, ana: Leases, ben: Leases) -> 
 def test_renewing_starts_the_time_anew(redis: Redis, ana: Leases) -> None:
     lease = take(ana)
     redis.pexpire(KEYS.lease, 100)
-    assert ana.renew([lease]) == []
+    assert ana.renew({lease: 0}) == {}
     assert redis.pttl(KEYS.lease) > 1000
 
 
@@ -64,7 +64,7 @@ def test_a_lease_that_ran_out_is_renewed_while_nobody_else_came(
 ) -> None:
     lease = take(ana)
     run_out(redis)
-    assert ana.renew([lease]) == []
+    assert ana.renew({lease: 0}) == {}
     assert ben.acquire("live:a") is None
 
 
@@ -72,7 +72,7 @@ def test_a_lost_lease_is_not_renewed(redis: Redis, ana: Leases, ben: Leases) -> 
     lease = take(ana)
     run_out(redis)
     take(ben)
-    assert ana.renew([lease]) == [lease]
+    assert ana.renew({lease: 0}) == {lease: "taken"}
     assert redis.get(KEYS.lease) == b"ben"
 
 
@@ -84,7 +84,7 @@ def test_release_lets_another_in_at_once(ana: Leases, ben: Leases) -> None:
 def test_a_released_lease_is_not_renewed(ana: Leases) -> None:
     lease = take(ana)
     ana.release(lease)
-    assert ana.renew([lease]) == [lease]
+    assert ana.renew({lease: 0}) == {lease: "taken"}
 
 
 def test_releasing_a_lost_lease_leaves_the_new_one_alone(
@@ -94,7 +94,7 @@ def test_releasing_a_lost_lease_leaves_the_new_one_alone(
     run_out(redis)
     held = take(ben)
     ana.release(lost)
-    assert ben.renew([held]) == []
+    assert ben.renew({held: 0}) == {}
     assert redis.get(KEYS.lease) == b"ben"
 
 
@@ -103,12 +103,40 @@ def test_an_older_lease_of_the_same_owner_is_no_good(redis: Redis, ana: Leases) 
     run_out(redis)
     younger = take(ana)
     ana.release(older)
-    assert ana.renew([older]) == [older]
-    assert ana.renew([younger]) == []
+    assert ana.renew({older: 0}) == {older: "taken"}
+    assert ana.renew({younger: 0}) == {}
 
 
 def test_no_renewal_without_a_state(redis: Redis, ana: Leases) -> None:
     lease = take(ana)
     redis.delete(KEYS.state, KEYS.lease)
-    assert ana.renew([lease]) == [lease]
+    assert ana.renew({lease: 0}) == {lease: "taken"}
     assert not redis.exists(KEYS.lease)
+
+
+def test_a_server_that_has_lost_commits_is_found_out(redis: Redis, ana: Leases) -> None:
+    lease = take(ana)
+    redis.hset(KEYS.state, "num_commits", 4)
+    assert ana.renew({lease: 4}) == {}
+    assert ana.renew({lease: 3}) == {}, "the reply to the last commit was lost"
+    assert ana.renew({lease: 5}) == {lease: "older"}
+
+
+def test_an_epoch_that_is_given_twice_is_one_owner_s(
+    redis: Redis, ana: Leases, ben: Leases
+) -> None:
+    """The server has lost that ana took the stream, and her name is not the one of its epoch."""
+    lost = take(ana)
+    redis.delete(KEYS.lease, KEYS.state)
+    held = take(ben)
+    assert lost.epoch == held.epoch
+    assert ana.renew({lost: 0}) == {lost: "taken"}
+    ana.release(lost)
+    assert ben.renew({held: 0}) == {}
+    assert redis.get(KEYS.lease) == b"ben"
+
+
+def test_a_lease_without_its_state_is_taken_anew(redis: Redis, ana: Leases) -> None:
+    take(ana)
+    redis.delete(KEYS.state)
+    assert ana.renew({take(ana): 0}) == {}

@@ -211,15 +211,3 @@ def test_read_and_missed_entries_add_up_to_all_that_were_published(
                 num_read, num_missed = num_read + len(arrived), num_missed + gone
                 cursor = arrived[-1].id if arrived else cursor
         assert num_read + num_missed == num_published == entries_read
-
-
-def test_a_stream_that_was_made_anew_is_counted_from_nought(redis: Redis, source: Source) -> None:
-    publish(redis, *"abcdef")
-    redis.delete(STREAM)
-    cursor, now = f"{2**62}-0", 2**63
-    for number in range(2):
-        redis.xadd(STREAM, {"text": "hi"}, id=f"{now + number}-0")
-    assert missed(source, cursor, 6) == -6
-    assert missed(source, cursor, 6, count=1) == -6
-    redis.xtrim(STREAM, maxlen=1, approximate=False)
-    assert missed(source, cursor, 6) == 1 - 6
