@@ -24,6 +24,7 @@ from tests.worker.workbench import (
 )
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.keys import stream_keys
+from worker.keyspace.lease import Leases
 from worker.settings.config import Settings
 from worker.views.letters import letters
 
@@ -254,7 +255,8 @@ def test_a_stream_that_was_taken_over_while_it_rested_is_dropped(
 ) -> None:
     bench = at_rest(redis, crowded, num_streams=40)
     names = list(bench.streams)
-    redis.hincrby(stream_keys(names[7]).state, "epoch", 1)
+    redis.delete(stream_keys(names[7]).lease)
+    assert Leases(redis, "somebody else", lease_seconds=10).acquire(names[7])
     bench.now += 4
     bench.run(2)
     assert set(bench.streams) == set(names) - {names[7]}
