@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.errors import NoFreeRow as NoFreeRow
     from engine.errors import SessionLost as SessionLost
     from engine.errors import SnapshotError as SnapshotError
+    from engine.model.added import AddedModels as AddedModels
     from engine.schedule.generation import AllBut as AllBut
     from engine.schedule.generation import Constraint as Constraint
     from engine.schedule.generation import GenerateRequest as GenerateRequest
@@ -46,6 +47,7 @@ _HOMES = {
     "NoFreeRow": "engine.errors",
     "SessionLost": "engine.errors",
     "SnapshotError": "engine.errors",
+    "AddedModels": "engine.model.added",
     "AllBut": "engine.schedule.generation",
     "Constraint": "engine.schedule.generation",
     "GenerateRequest": "engine.schedule.generation",

@@ -26,7 +26,7 @@ OWN_DTYPES = {
 class EngineConfig:
     """What to load and how much memory to give it, for good.
 
-    model            "bundled", a local directory, or a model id of the hub
+    model            "bundled", a folder, a GGUF file, a name that was added, or a hub id
     num_sinks        first tokens of a stream that stay visible for ever
     num_recent       last tokens that are visible, the newest included
     num_discard      recent tokens that leave together when a new one finds no room; -1 = half
@@ -35,6 +35,7 @@ class EngineConfig:
                      None: as many as there are rows
     chat_template    name of one of the model's chat templates; None: its only one, or "default"
     thought_tokens   how long a thinking model may think before an answer; 0: it is not to
+    models_dir       folder of models that were added by name, and of what GGUF files became
     park_dir         folder for parked sessions that host memory has no room for; None: it has
     park_host_bytes  host memory for parked sessions; those beyond it go to `park_dir`
     max_chunk        tokens of one session in one step
@@ -61,13 +62,14 @@ class EngineConfig:
     num_sessions: int | None = None
     chat_template: str | None = None
     thought_tokens: int = 0
+    models_dir: Path = Path("~/.cache/weir/models")
     park_dir: Path | None = None
     park_host_bytes: int = 2**30
 
     def __post_init__(self) -> None:
         self._convert()
         is_named = isinstance(self.model, str) and self.model != ""
-        self._require(is_named, "model", '"bundled", a directory or a hub id')
+        self._require(is_named, "model", '"bundled", a folder, a GGUF file or a hub id')
         self._require(self.num_sinks >= 0, "num_sinks", "0 or more")
         for name in ("num_recent", "num_rows", "max_chunk"):
             self._require(getattr(self, name) >= 1, name, "1 or more")

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from engine.config import EngineConfig
 from engine.errors import ConfigError, EngineError, NoFreeRow
-from engine.model.load import load, source_of
+from engine.model.load import load
 from engine.model.model import StreamingModel
 from engine.model.sampler import sample
+from engine.model.source import source_of
 from engine.parking import snapshot
 from engine.parking.parked_copies import ParkedCopies
 from engine.parking.parking import Parking

@@ -17,8 +17,9 @@ from engine.bench.run_size import CHUNK, WINDOW_RECENT, WINDOW_SINKS
 from engine.bench.stock import StockModel
 from engine.config import EngineConfig
 from engine.engine import Engine
-from engine.model.load import BUNDLED, load_weights
+from engine.model.load import load_weights
 from engine.model.model import StreamingModel
+from engine.model.source import BUNDLED
 from engine.schedule.session import Session
 
 SEED = 20_230_929

@@ -17,8 +17,9 @@ from engine.evals.policies import POLICIES
 from engine.evals.reading import Bucket, Limits, Reading, bytes_in_memory, read
 from engine.evals.report import print_comparison
 from engine.evals.texts import Texts
-from engine.model.load import load, source_of
+from engine.model.load import load
 from engine.model.model import StreamingModel
+from engine.model.source import source_of
 from engine.schedule.window import Window
 from engine.text.tokenizer import Tokenizer
 

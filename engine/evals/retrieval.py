@@ -17,8 +17,9 @@ from engine.config import EngineConfig
 from engine.errors import ConfigError
 from engine.evals.asking import AskedStream, Question, Reader, Verdict
 from engine.evals.numbered_lines import Record
-from engine.model.load import load, source_of
+from engine.model.load import load
 from engine.model.model import StreamingModel
+from engine.model.source import source_of
 from engine.schedule.window import Window
 from engine.text.tokenizer import Tokenizer
 

@@ -17,9 +17,10 @@ from engine.config import EngineConfig
 from engine.errors import ConfigError
 from engine.evals.reading import Mean, losses_of
 from engine.evals.texts import Texts
-from engine.model.load import load, source_of
+from engine.model.load import load
 from engine.model.lone_stream import LoneStream
 from engine.model.model import StreamingModel
+from engine.model.source import source_of
 from engine.schedule.window import Window
 from engine.text.tokenizer import Tokenizer
 

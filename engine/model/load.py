@@ -6,7 +6,6 @@ What goes wrong on the way is one line that says what to do (errors.ModelRefused
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,16 +27,11 @@ from engine.model.refusals import (
     refuse_missing,
     refusing,
 )
+from engine.model.source import source_of
 from engine.weights.int8_linear import require_int8_products
 from engine.weights.quantise import quantise
 
 TORN = (SafetensorError, StrictDataclassError)
-BUNDLED = Path(__file__).parents[1] / "bundled"
-
-
-def source_of(config: EngineConfig) -> str:
-    """A directory or a hub id."""
-    return str(BUNDLED) if config.model == "bundled" else config.model
 
 
 def load(config: EngineConfig) -> StreamingModel:
@@ -83,8 +77,6 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
 
 def _fetch(from_pretrained: Any, source: str, **options: Any) -> Any:
     """Turn the many ways in which loading fails into one line."""
-    if source.startswith(("/", ".", "~")) and not Path(source).is_dir():
-        raise ModelRefused(f"{source} could not be loaded: there is no such directory.")
     try:
         return from_pretrained(source, trust_remote_code=False, **options)
     except KeyError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.model.load import BUNDLED
+from engine.model.source import BUNDLED
 
 
 @pytest.fixture(scope="module")

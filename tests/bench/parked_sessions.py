@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine import Engine, EngineConfig, GenerateRequest, Session, StepReport
-from engine.model.load import load, source_of
+from engine.model.load import load
+from engine.model.source import source_of
 from engine.stats import MOVES, Moves
 from engine.text.tokenizer import Tokenizer
 

@@ -19,8 +19,8 @@ from transformers import (
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.memory.kv_store import KVStore
-from engine.model.load import BUNDLED
 from engine.model.model import StreamingModel
+from engine.model.source import BUNDLED
 from engine.schedule.scheduler import Segment
 from engine.text.tokenizer import Tokenizer
 from tests.engine.families import SIZES, tiny_of

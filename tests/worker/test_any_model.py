@@ -10,7 +10,7 @@ from redis import Redis
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from engine import ModelRefused
-from engine.model.load import BUNDLED
+from engine.model.source import BUNDLED
 from tests.worker.workbench import (
     KEYS,
     Workbench,

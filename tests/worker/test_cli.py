@@ -21,7 +21,7 @@ from rich.console import Console
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from engine import bench
-from engine.model.load import BUNDLED
+from engine.model.source import BUNDLED
 from worker.cli import COMMANDS, main
 from worker.commands.eval import MEASURES
 from worker.commands.streams import _table

@@ -13,8 +13,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from engine import Engine, EngineConfig, Tokenizer
-from engine.model.load import load, source_of
+from engine.model.load import load
 from engine.model.model import StreamingModel
+from engine.model.source import source_of
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.keys import StreamKeys, stream_keys
 from worker.keyspace.source import Source

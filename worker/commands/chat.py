@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("dtype", "kv_dtype", "weight_dtype", "compute_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
-SETTINGS = ("model", "device", *NUMBERS, "num_threads", "chat_template", *WINDOW)
+SETTINGS = ("model", "device", *NUMBERS, "num_threads", "chat_template", "models_dir", *WINDOW)
 THINKING = ("thinking", "thinking_tokens")
 MAX_SEED = 2**32
 GREY, PLAIN = "\x1b[90m", "\x1b[0m"

@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     model: str = Field(
         default="bundled",
         min_length=1,
-        description='"bundled", a local directory, or a Hugging Face id',
+        description='"bundled", a folder, a GGUF file, a name that `weir model` knows, or a hub id',
     )
     device: Annotated[str, AfterValidator(rules.device)] = Field(
         default="cpu", description="where the model runs: cpu, cuda or cuda:N"
@@ -98,6 +98,10 @@ class Settings(BaseSettings):
         default=None,
         description="int8: what is multiplied with int8 weights is rounded to 8 bits too: faster,"
         " less exact (CPUs with VNNI or AMX); unset: 16 bits",
+    )
+    models_dir: Path = Field(
+        default=Path("~/.cache/weir/models"),
+        description="models that were added by name, and what GGUF files were converted to",
     )
     chat_template: str | None = Field(
         default=None,

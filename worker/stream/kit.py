@@ -111,6 +111,7 @@ def engine_config(settings: Settings) -> EngineConfig:
         device=settings.device,
         num_threads=settings.num_threads,
         chat_template=settings.chat_template,
+        models_dir=settings.models_dir,
         thought_tokens=settings.thought_tokens,
     )
 

@@ -1,4 +1,4 @@
-"""A Llama model in llama.cpp's file format. Ids go in and out, so the file has no vocabulary.
+"""A Llama model in llama.cpp's file format. To a peer ids go in and out: no vocabulary is needed.
 
 Letters: H heads, D numbers of a head, I inputs.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,22 @@ OF_A_LAYER = {
 }
 
 
-def convert(folder: Path, file: Path, type_name: str) -> None:
-    """Write the exported model in `folder` to `file`, its matrices as `type_name` of TYPES."""
+def without_vocabulary(writer: Any) -> None:
+    writer.add_tokenizer_model("no_vocab")
+
+
+def convert(
+    folder: Path,
+    file: Path,
+    type_name: str,
+    vocabulary: Callable[[Any], None] = without_vocabulary,
+) -> None:
+    """Write the exported model in `folder` to `file`, its matrices as `type_name` of TYPES.
+    `vocabulary` adds its tokenizer to the writer."""
     config = json.loads((folder / "config.json").read_text())
     writer = gguf.GGUFWriter(file, "llama")
     _describe(writer, config)
+    vocabulary(writer)
     for name, weight in load_file(folder / "model.safetensors").items():
         # llama.cpp keeps vectors, which are the norms, in float32 whatever the matrices are.
         type_ = TYPES[type_name] if weight.ndim == 2 else TYPES["f32"]
@@ -69,7 +81,6 @@ def _describe(writer: Any, config: dict[str, Any]) -> None:
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(config["vocab_size"])
-    writer.add_tokenizer_model("no_vocab")
 
 
 def _name_of(name: str) -> str:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from engine.model.load import BUNDLED
+from engine.model.source import BUNDLED
 from engine.weights.int8_linear import multiplies_int8
 from worker.cli import main
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import GrammarConstraint, Grammars, Tokenizer
-from engine.model.load import BUNDLED
+from engine.model.source import BUNDLED
 from worker.views.letters import (
     grammar,
     is_raw,
