@@ -209,7 +209,14 @@ def test_few_files_of_the_engine_know_transformers() -> None:
     which adapters bring to the families that have no place for it; in `text` is the tokenizer; the
     sink cache is a cache as its models take it; evaluation takes a loaded model, and benchmarks
     run the stock one."""
-    known = ("model.load", "model.model", "attention.hook", "attention.adapters", "evaluate")
+    known = (
+        "model.load",
+        "model.gguf",
+        "model.model",
+        "attention.hook",
+        "attention.adapters",
+        "evaluate",
+    )
     known += ("text.*", "cache.sink_cache", "bench*")
     assert outside(importers("transformers"), *(f"engine.{name}" for name in known)) == set()
 
