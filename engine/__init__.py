@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.schedule.generation import Constraint as Constraint
     from engine.schedule.generation import GenerateRequest as GenerateRequest
     from engine.schedule.generation import Only as Only
+    from engine.schedule.generation import Sampling as Sampling
     from engine.schedule.session import Session as Session
     from engine.stats import Loss as Loss
     from engine.stats import MemoryReport as MemoryReport
@@ -52,6 +53,7 @@ _HOMES = {
     "Constraint": "engine.schedule.generation",
     "GenerateRequest": "engine.schedule.generation",
     "Only": "engine.schedule.generation",
+    "Sampling": "engine.schedule.generation",
     "Session": "engine.schedule.session",
     "Loss": "engine.stats",
     "MemoryReport": "engine.stats",

@@ -6,12 +6,13 @@ The opening (system prompt, header of the first turn) is pinned; turns slide out
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from engine.chat.detokenizer import Detokenizer
 from engine.chat.turns import Turn, Turns
 from engine.engine import Engine
-from engine.schedule.generation import GenerateRequest
+from engine.schedule.generation import GenerateRequest, Sampling
 from engine.schedule.session import Session
 from engine.text.tokenizer import Tokenizer
 
@@ -25,19 +26,22 @@ class Chat:
         *,
         system: str | None = None,
         max_tokens: int = 256,
-        temperature: float = 0.0,
+        sampling: Sampling | None = None,
         seed: int = 0,
+        stop: Sequence[str] = (),
     ) -> None:
-        """ModelRefused if the chat template cannot go on; ConfigError names a wrong setting."""
+        """sampling: None for what the model's makers say. stop: texts that end an answer, and are
+        no part of it. ModelRefused if the chat template cannot go on."""
         self.engine = engine
         self.session: Session | None = None
         self.num_turns = 0
+        self._stop_texts = tuple(text for text in stop if text)
         self._turns = Turns(engine.tokenizer, system)
         tokenizer = engine.tokenizer
         self._request = GenerateRequest(
             max_tokens,
             tokenizer.eos_ids,
-            temperature=temperature,
+            sampling=engine.model.sampling if sampling is None else sampling,
             seed=seed,
             thought=tokenizer.thought,
         )
@@ -71,13 +75,15 @@ class Chat:
         request = replace(self._request, seed=self._request.seed + self.num_turns)
         self.num_turns += 1
         if turn.asked == turn.kept and request.thought is None:
-            yield from self._answer(session, turn.asked, request, thought)
+            pieces = self._answer(session, turn.asked, request, thought)
         else:
-            yield from self._answer_aside(session, turn, request, thought)
+            pieces = self._answer_aside(session, turn, request, thought)
+        with closing(pieces):
+            yield from until(pieces, self._stop_texts)
 
     def _answer_aside(
         self, session: Session, turn: Turn, request: GenerateRequest, thought: Callable[[str], None]
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         """On a copy, which is thrown away with what was thought; the answer alone is remembered."""
         self._feed(session, turn.kept[: turn.num_common])
         aside = self.engine.fork(session)
@@ -112,7 +118,7 @@ class Chat:
         asked: Sequence[int],
         request: GenerateRequest,
         thought: Callable[[str], None],
-    ) -> Iterator[str]:
+    ) -> Generator[str, None, None]:
         self.engine.generate(session, asked, request)
         shown, thinking = Spoken(self.engine.tokenizer), Spoken(self.engine.tokenizer)
         try:
@@ -123,6 +129,27 @@ class Chat:
             yield shown.rest()
         finally:
             session.interrupt()
+
+
+def until(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
+    """The pieces before the first of the texts `stops`; what may become one is held back."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        found = [at for stop in stops if (at := held.find(stop)) >= 0]
+        if found:
+            yield held[: min(found)]
+            return
+        num_sure = len(held) - max((_overlap(held, stop) for stop in stops), default=0)
+        yield held[:num_sure]
+        held = held[num_sure:]
+    yield held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many of the last letters of `text` are the first of `stop`."""
+    longest = min(len(text), len(stop) - 1)
+    return next((num for num in range(longest, 0, -1) if text.endswith(stop[:num])), 0)
 
 
 class Spoken:

@@ -31,6 +31,7 @@ from engine.model.refusals import (
     refusing,
 )
 from engine.model.self_check import check_against_own_attention
+from engine.schedule.generation import GREEDY, Sampling
 from engine.schedule.scheduler import Segment
 from engine.schedule.window import Window
 from engine.weights.packing import filled_up, pack_linears
@@ -130,6 +131,16 @@ class StreamingModel:
         """Tokens that end an answer, as the model's makers say."""
         eos = getattr(self.hf.generation_config, "eos_token_id", None)
         return frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
+
+    @property
+    def sampling(self) -> Sampling:
+        """How its makers want answers to be drawn, as far as they say."""
+        said = self.hf.generation_config
+        if not getattr(said, "do_sample", False):
+            return GREEDY
+        named = {name: getattr(said, name, None) for name in Sampling.__dataclass_fields__}
+        drawn = {"temperature": 1.0, **{n: v for n, v in named.items() if v is not None}}
+        return Sampling(**drawn)
 
     def position_limit(self, window: Window) -> int:
         """How far a session's positions may grow before its recent keys are turned back."""

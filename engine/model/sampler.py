@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.schedule.generation import AllBut, Generation, Only
+from engine.schedule.generation import GREEDY, AllBut, Generation, Only, Sampling
 
 
 def sample(logits: Tensor, generations: Sequence[Generation]) -> list[int]:
@@ -19,19 +19,44 @@ def sample(logits: Tensor, generations: Sequence[Generation]) -> list[int]:
 
 
 def _is_plain(generation: Generation) -> bool:
-    return generation.constraint is None and generation.request.temperature == 0
+    return generation.constraint is None and generation.request.sampling == GREEDY
 
 
 def _sample_one(logits: Tensor, generation: Generation) -> int:
-    request = generation.request
-    scores = logits.float().cpu()
+    request, sampling = generation.request, generation.request.sampling
+    scores = _penalised(logits.float().cpu(), generation.token_ids, sampling.repetition_penalty)
     if generation.constraint is not None:
         scores = scores.masked_fill(
             ~_mask(generation.constraint.allowed(), len(scores)), -torch.inf
         )
-    if request.temperature == 0:
+    if sampling.is_greedy:
         return int(scores.argmax())
-    return _draw(scores / request.temperature, request.seed, generation.num_drawn)
+    likely = _among_the_likeliest(scores / sampling.temperature, sampling)
+    return _draw(likely, request.seed, generation.num_drawn)
+
+
+def _penalised(scores: Tensor, said: Sequence[int], penalty: float) -> Tensor:
+    if penalty == 1 or not said:
+        return scores
+    ids = torch.tensor(sorted(set(said)))
+    before = scores[ids]
+    return scores.index_put((ids,), torch.where(before < 0, before * penalty, before / penalty))
+
+
+def _among_the_likeliest(scores: Tensor, sampling: Sampling) -> Tensor:
+    """The others at minus infinity; one is always left."""
+    if 0 < sampling.top_k < len(scores):
+        scores = scores.masked_fill(scores < scores.topk(sampling.top_k).values[-1], -torch.inf)
+    if sampling.top_p < 1:
+        ordered, ids = scores.sort(descending=True, stable=True)
+        shares = ordered.double().softmax(dim=-1)
+        # A token stays while those before it do not make up the share yet.
+        is_left_out = shares.cumsum(dim=-1) - shares >= sampling.top_p
+        scores = scores.index_fill(0, ids[is_left_out], -torch.inf)
+    if sampling.min_p > 0:
+        shares = scores.double().softmax(dim=-1)
+        scores = scores.masked_fill(shares < sampling.min_p * shares.max(), -torch.inf)
+    return scores
 
 
 def _draw(scores: Tensor, seed: int, count: int) -> int:

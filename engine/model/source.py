@@ -38,14 +38,14 @@ def source_of(config: EngineConfig) -> str:
     if path.is_file():
         raise ModelRefused(f"{path} is a file: name the folder that it lies in, or a GGUF file.")
     if config.model.startswith(("/", ".", "~")) or config.model.count("/") > 1:
-        raise ModelRefused(f"{path} could not be loaded: there is no such directory.")
+        raise ModelRefused(f"{config.model} could not be loaded: there is no such directory.")
     _require_hub(config.model)
     return config.model
 
 
 def _folder(path: Path, config: EngineConfig) -> Path:
     if not path.exists():
-        raise ModelRefused(f"{path} could not be loaded: there is no such file.")
+        raise ModelRefused(f"{config.model} could not be loaded: there is no such file.")
     if path.is_file():
         return converted(path, config.models_dir, config.dtype)
     files = sorted(path.glob("*.gguf"))

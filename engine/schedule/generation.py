@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Protocol
 
 from engine.errors import ConfigError
@@ -54,24 +55,60 @@ class Thought:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How the next token is drawn.
+
+    temperature         0: the likeliest is taken, and nothing below matters but the penalty
+    top_k               only so many of the likeliest can be drawn; 0: all
+    top_p               only the likeliest that make up this probability together
+    min_p               only those at least so likely, as a share of the likeliest
+    repetition_penalty  above 1: what the answer has said already becomes less likely (Keskar et al.
+                        2019, section 4.1, arXiv 1909.05858)
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        # Not one of these is true of NaN.
+        self._require(0 <= self.temperature < inf, "temperature", "0 or more")
+        self._require(self.top_k >= 0, "top_k", "0 (all) or more")
+        self._require(0 < self.top_p <= 1, "top_p", "more than 0, at most 1")
+        self._require(0 <= self.min_p <= 1, "min_p", "0 to 1")
+        self._require(0 < self.repetition_penalty < inf, "repetition_penalty", "more than 0")
+
+    def _require(self, is_valid: bool, name: str, valid: str) -> None:
+        if not is_valid:
+            raise ConfigError(f"{name}={getattr(self, name)} is not valid: use {valid}.")
+
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature == 0
+
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True)
 class GenerateRequest:
     """How to decode; `stop` tokens end the output and are not part of it, nor are thoughts.
 
-    temperature 0 is greedy. The n-th draw depends on the logits, `seed` and n alone.
+    The n-th draw depends on the logits, what was said before, `seed` and n alone.
     """
 
     max_tokens: int
     stop: frozenset[int] = frozenset()
     constraint: Constraint | None = None
-    temperature: float = 0.0
+    sampling: Sampling = GREEDY
     seed: int = 0
     thought: Thought | None = None
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:
             raise ConfigError(f"max_tokens={self.max_tokens} is not valid: use 1 or more.")
-        if not self.temperature >= 0:  # NaN neither
-            raise ConfigError(f"temperature={self.temperature} is not valid: use 0 or more.")
 
 
 class Generation:

@@ -6,11 +6,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import (
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from engine.engine import Engine
 from engine.errors import ConfigError
 from engine.model.sampler import sample
-from engine.schedule.generation import GenerateRequest, Generation, Only
+from engine.schedule.generation import GenerateRequest, Generation, Only, Sampling
 from engine.schedule.session import Session
 from tests.engine.families import VOCAB_SIZE, tiny
 from tests.engine.reference import reference_logits
@@ -57,7 +64,7 @@ def test_greedy_output_equals_a_naive_loop_over_the_reference() -> None:
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.sampled_from([0.0, 1.0]))
 def test_batched_session_matches_session_alone(seeds: list[int], temperature: float) -> None:
     def request(seed: int) -> GenerateRequest:
-        return GenerateRequest(max_tokens=8, temperature=temperature, seed=seed)
+        return GenerateRequest(max_tokens=8, sampling=Sampling(temperature=temperature), seed=seed)
 
     together = tiny_engine()
     batch = [ask(together, seed, request(seed)) for seed in seeds]
@@ -73,7 +80,10 @@ def test_sampling_depends_on_the_seed() -> None:
     engine = tiny_engine()
     seeds = (1, 1, 2)
     outputs = [
-        ask(engine, 0, GenerateRequest(max_tokens=12, temperature=1.5, seed=seed)) for seed in seeds
+        ask(
+            engine, 0, GenerateRequest(max_tokens=12, sampling=Sampling(temperature=1.5), seed=seed)
+        )
+        for seed in seeds
     ]
     run(engine)
     first, same, other = (session.generated for session in outputs)
@@ -84,7 +94,7 @@ def test_draws_follow_the_distribution() -> None:
     logits = torch.tensor([[0.0, 1.0, 2.0]])
     counts = [0, 0, 0]
     for seed in range(3000):
-        request = GenerateRequest(max_tokens=1, temperature=2.0, seed=seed)
+        request = GenerateRequest(max_tokens=1, sampling=Sampling(temperature=2.0), seed=seed)
         counts[sample(logits, [Generation(request)])[0]] += 1
     expected = (logits[0] / 2.0).softmax(-1) * 3000
     chi_squared = ((torch.tensor(counts) - expected) ** 2 / expected).sum()
@@ -95,7 +105,9 @@ def test_draws_follow_the_distribution() -> None:
 def test_constraint_is_obeyed_and_ends_the_text(temperature: float) -> None:
     engine = tiny_engine()
     grammar = OnlyEven()
-    request = GenerateRequest(max_tokens=50, constraint=grammar, temperature=temperature)
+    request = GenerateRequest(
+        max_tokens=50, constraint=grammar, sampling=Sampling(temperature=temperature)
+    )
     session = ask(engine, 0, request)
     run(engine)
     assert session.generated == grammar.accepted
@@ -150,7 +162,61 @@ def ask_alone(engine: Engine, prompt: list[int], max_tokens: int) -> list[int]:
     return session.generated
 
 
-@pytest.mark.parametrize("wrong", [{"max_tokens": 0}, {"max_tokens": 1, "temperature": -1.0}])
+WRONG_SAMPLINGS = [
+    *({"temperature": value} for value in (-1.0, float("nan"), float("inf"))),
+    *({"top_p": value} for value in (0.0, 1.5, float("nan"))),
+    *({"min_p": value} for value in (-0.1, 1.5)),
+    *({"repetition_penalty": value} for value in (0.0, float("inf"))),
+    {"top_k": -1},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_SAMPLINGS, ids=str)
+def test_a_wrong_sampling_is_refused_by_name(wrong: dict[str, float]) -> None:
+    [name] = wrong
+    with pytest.raises(ConfigError, match=f"^{name}="):
+        Sampling(**wrong)
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 9),
+    temperature=st.floats(0.1, 4),
+    top_k=st.integers(0, VOCAB_SIZE + 2),
+    top_p=st.floats(0.01, 1),
+    min_p=st.floats(0, 1),
+    penalty=st.floats(0.5, 3),
+    said=st.lists(st.integers(0, VOCAB_SIZE - 1), max_size=6),
+)
+def test_what_can_be_drawn_is_what_transformers_own_processors_leave(
+    seed: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    penalty: float,
+    said: list[int],
+) -> None:
+    logits = 3 * torch.randn(1, VOCAB_SIZE, generator=torch.Generator().manual_seed(seed))
+    theirs = RepetitionPenaltyLogitsProcessor(penalty)(torch.tensor([said or [0]]), logits.clone())
+    theirs = TemperatureLogitsWarper(temperature)(None, theirs if said else logits)
+    theirs = TopKLogitsWarper(top_k)(None, theirs) if top_k else theirs
+    theirs = TopPLogitsWarper(top_p)(None, theirs) if top_p < 1 else theirs
+    theirs = MinPLogitsWarper(min_p)(None, theirs) if min_p else theirs
+    can_be = {int(id) for id in theirs[0].isfinite().nonzero()}
+    sampling = Sampling(temperature, top_k, top_p, min_p, penalty)
+    drawn = set()
+    for number in range(40):
+        generation = Generation(GenerateRequest(99, sampling=sampling, seed=number))
+        for token_id in said:
+            generation.accept(token_id)
+        drawn |= set(sample(logits, [generation]))
+    assert drawn <= can_be
+    if len(can_be) == 1:
+        assert drawn == can_be
+
+
+@pytest.mark.parametrize("wrong", [{"max_tokens": 0}])
 def test_wrong_request_is_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="is not valid: use"):
         GenerateRequest(**wrong)  # type: ignore[arg-type]

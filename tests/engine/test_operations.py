@@ -18,7 +18,7 @@ from torch import Tensor
 from engine.config import EngineConfig
 from engine.engine import Engine
 from engine.errors import ConfigError, NoFreeRow
-from engine.schedule.generation import GenerateRequest
+from engine.schedule.generation import GenerateRequest, Sampling
 from engine.schedule.scheduler import Segment
 from engine.schedule.session import Session
 from tests.engine.families import tiny
@@ -122,7 +122,7 @@ class Operations(RuleBasedStateMachine):
     def generate(self, data: st.DataObject, max_tokens: int, temperature: float) -> None:
         session = self.some_session(data)
         if not session.is_generating:
-            request = GenerateRequest(max_tokens, temperature=temperature)
+            request = GenerateRequest(max_tokens, sampling=Sampling(temperature=temperature))
             self.engine.generate(session, tokens(2), request)
             self.accounts[session].text += tokens(2)
             self.accounts[session].num_generated = 0

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.errors import ConfigError, EngineError
-from engine.schedule.generation import GenerateRequest
+from engine.schedule.generation import GenerateRequest, Sampling
 from tests.engine.families import VOCAB_SIZE
 from tests.engine.streams import run, tiny_engine, tokens
 
@@ -54,7 +54,7 @@ def test_tokens_may_come_in_any_container(convert: Any) -> None:
 
 def test_temperature_that_is_no_number_is_refused() -> None:
     with pytest.raises(ConfigError, match="temperature=nan"):
-        GenerateRequest(max_tokens=3, temperature=float("nan"))
+        GenerateRequest(max_tokens=3, sampling=Sampling(temperature=float("nan")))
 
 
 @pytest.mark.parametrize("kv_dtype", ["float32", "int8"])
@@ -70,7 +70,7 @@ def test_any_whole_number_is_a_seed(seed: int) -> None:
     outputs = []
     for _ in range(2):
         session = engine.open()
-        request = GenerateRequest(max_tokens=8, temperature=1.0, seed=seed)
+        request = GenerateRequest(max_tokens=8, sampling=Sampling(temperature=1.0), seed=seed)
         engine.generate(session, tokens(5), request)
         run(engine)
         outputs.append(session.generated)

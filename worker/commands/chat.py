@@ -8,11 +8,11 @@ The bundled model is tiny and a poor talker: it shows that the chat goes on, not
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Iterable
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 import psutil
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 NUMBERS = ("dtype", "kv_dtype", "weight_dtype", "compute_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
 SETTINGS = ("model", "device", *NUMBERS, "num_threads", "chat_template", "models_dir", *WINDOW)
+SAMPLING = {
+    "temperature": float,
+    "top_k": int,
+    "top_p": float,
+    "min_p": float,
+    "repetition_penalty": float,
+}
 THINKING = ("thinking", "thinking_tokens")
 MAX_SEED = 2**32
 GREY, PLAIN = "\x1b[90m", "\x1b[0m"
@@ -45,8 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-tokens", type=int, default=256, metavar="N", help="of an answer (default: 256)"
     )
+    for name, kind in SAMPLING.items():
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(
+            option, type=kind, metavar="N", help="(default: as the model's makers say, else greedy)"
+        )
     parser.add_argument(
-        "--temperature", type=_temperature, default=0.0, metavar="T", help="(default: 0, greedy)"
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="ends an answer; may be given again",
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
     parser.add_argument(
@@ -147,12 +163,14 @@ def _begun(settings: Settings, arguments: argparse.Namespace) -> engine.Chat:
         thought_tokens=settings.thinking_tokens if is_aloud else settings.thought_tokens,
         **{name: getattr(settings, name) for name in SETTINGS},
     )
+    loaded = engine.Engine.load(config)
     return engine.Chat(
-        engine.Engine.load(config),
+        loaded,
         system=arguments.system,
         max_tokens=arguments.max_tokens,
-        temperature=arguments.temperature,
+        sampling=_sampling(loaded.model.sampling, arguments),
         seed=arguments.seed,
+        stop=arguments.stop,
     )
 
 
@@ -161,11 +179,10 @@ def _welcome(model: str) -> str:
     return f"{line}\n(a tiny model and a poor talker: see --model)" if model == "bundled" else line
 
 
-def _temperature(text: str) -> float:
-    with suppress(ValueError):
-        if 0 <= float(text) < math.inf:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} must be 0 (greedy) or more")
+def _sampling(makers: engine.Sampling, arguments: argparse.Namespace) -> engine.Sampling:
+    """What was asked for, and the makers' wish where nothing was. ConfigError."""
+    asked = {name: getattr(arguments, name) for name in SAMPLING}
+    return replace(makers, **{name: value for name, value in asked.items() if value is not None})
 
 
 def _seed(text: str) -> int:

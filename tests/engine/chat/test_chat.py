@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine.chat.chat import Chat
+from engine.chat.chat import Chat, until
 from engine.chat.turns import Turns
 from engine.errors import ConfigError, EngineError
+from engine.schedule.generation import Sampling
 from tests.engine.streams import run
 from tests.engine.talking import INST, bundled_tokenizer, talking_engine
 
@@ -15,7 +18,7 @@ TOKENIZER = bundled_tokenizer()
 
 def test_sixty_turns_through_a_small_window_at_level_memory() -> None:
     engine, _ = talking_engine(TOKENIZER, num_recent=40)
-    chat = Chat(engine, system="Be brief.", max_tokens=12, temperature=3.0)
+    chat = Chat(engine, system="Be brief.", max_tokens=12, sampling=Sampling(temperature=3.0))
     memory = engine.memory().kv_bytes_total
     slid_out = []
     for turn in range(60):
@@ -81,7 +84,7 @@ def test_one_answer_at_a_time() -> None:
 def test_same_seed_same_chat_and_every_turn_draws_anew() -> None:
     def answers(seed: int) -> list[str]:
         engine, _ = talking_engine(TOKENIZER)
-        chat = Chat(engine, max_tokens=12, temperature=9.0, seed=seed)
+        chat = Chat(engine, max_tokens=12, sampling=Sampling(temperature=9.0), seed=seed)
         return ["".join(chat.say("again")) for _ in range(4)]
 
     assert answers(1) == answers(1) != answers(7)
@@ -106,3 +109,23 @@ def test_what_cannot_work_is_said_before_the_first_turn() -> None:
     with pytest.raises(ConfigError, match="max_tokens=0"):
         Chat(engine, max_tokens=0)
     assert engine.num_free_rows == 1
+
+
+@given(
+    pieces=st.lists(st.text(st.sampled_from("ab#"), max_size=3), max_size=12),
+    stops=st.lists(st.text(st.sampled_from("ab#"), min_size=1, max_size=4), max_size=2),
+)
+def test_an_answer_ends_before_the_first_stop_text_however_it_is_cut(
+    pieces: list[str], stops: list[str]
+) -> None:
+    whole = "".join(pieces)
+    ends = [whole.find(stop) for stop in stops if stop in whole]
+    # The text that ends first ends the answer, wherever another would have begun.
+    last = min((whole.find(stop) + len(stop) for stop in stops if stop in whole), default=0)
+    shown = "".join(until(iter(pieces), stops))
+    assert whole.startswith(shown)
+    assert not any(stop in shown for stop in stops)
+    if ends:
+        assert shown == whole[: len(shown)] and len(shown) in ends and len(shown) <= last
+    else:
+        assert shown == whole

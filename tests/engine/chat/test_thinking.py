@@ -13,7 +13,7 @@ from tokenizers import AddedToken
 
 from engine.chat.chat import Chat
 from engine.chat.turns import Turns
-from engine.schedule.generation import GenerateRequest, Generation, Thought
+from engine.schedule.generation import GenerateRequest, Generation, Sampling, Thought
 from engine.text.tokenizer import Tokenizer
 from tests.engine.chat.test_turns import HEADER, TURN, rendered
 from tests.engine.streams import run
@@ -62,7 +62,7 @@ def test_a_conversation_remembers_answers_and_no_thoughts(
     hf.add_tokens([AddedToken(mark, special=False) for mark in ("<think>", "</think>")])
     tokenizer = Tokenizer(hf, thought_tokens=thought_tokens)
     engine, model = talking_engine(tokenizer)
-    chat = Chat(engine, max_tokens=4, temperature=3.0)
+    chat = Chat(engine, max_tokens=4, sampling=Sampling(temperature=3.0))
     texts, thoughts = [], ""
     for text in ("hello", "What's new?", "bye"):
         pieces: list[str] = []

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from engine.chat.chat import Chat
 from engine.chat.turns import Turns
 from engine.errors import ModelRefused
+from engine.schedule.generation import Sampling
 from engine.text.tokenizer import Tokenizer
 from tests.engine.local_model import build_tokenizer
 from tests.engine.talking import (
@@ -49,7 +50,7 @@ def test_fed_tokens_are_those_of_the_rendered_conversation(
 ) -> None:
     tokenizer = TOKENIZERS[name]
     engine, model = talking_engine(tokenizer)
-    chat = Chat(engine, system=system, max_tokens=max_tokens, temperature=3.0)
+    chat = Chat(engine, system=system, max_tokens=max_tokens, sampling=Sampling(temperature=3.0))
     texts: list[str] = []
     for text in TEXTS:
         texts += [text.strip(), "".join(chat.say(text))]
@@ -63,7 +64,7 @@ def test_fed_tokens_are_those_of_the_rendered_conversation(
 def test_the_end_token_is_fed_whether_the_model_has_said_it_or_was_cut() -> None:
     tokenizer = TOKENIZERS["chatml"]
     engine, model = talking_engine(tokenizer)
-    chat = Chat(engine, max_tokens=4, temperature=3.0)
+    chat = Chat(engine, max_tokens=4, sampling=Sampling(temperature=3.0))
     reasons = set()
     for turn in range(12):
         list(chat.say("go on"))

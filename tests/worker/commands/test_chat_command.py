@@ -119,8 +119,8 @@ def test_a_person_types_looks_at_memory_and_leaves_with_ctrl_d(
     ("words", "says"),
     [
         (["--turns", "no-such-file"], "--turns='no-such-file' cannot be read: No such file"),
-        (["--temperature", "-1"], "--temperature: '-1' must be 0 (greedy) or more"),
-        (["--temperature", "nan"], "--temperature: 'nan' must be 0 (greedy) or more"),
+        (["--temperature", "-1"], "temperature=-1.0 is not valid: use 0 or more"),
+        (["--top-p", "nan"], "top_p=nan is not valid"),
         (["--seed", "x"], "--seed: 'x' must be a whole number from 0 to "),
         (["--max-tokens", "0"], "max_tokens=0 is not valid: use 1 or more"),
         (["--model", "./no-such-model"], "./no-such-model could not be loaded"),
