@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from ops.docs import ROOT
 from tests.docs.blocks import Block
+from worker.cli import main
 
 PATIENCE_SECONDS = 120.0
+_NEEDS_TORCH = re.compile(r"weir (?:chat|eval) [^|<>;&$`]+")
 _PROGRAMS = {"weir": "worker", "redis-cli": "tests.docs.redis_cli"}
+
+
+def _weir(line: str) -> None:
+    code = main(shlex.split(line, comments=True)[1:])
+    assert code == 0, f"exit code {code}"
 
 
 class Reader:
@@ -29,8 +40,13 @@ class Reader:
 
     def run(self, block: Block) -> str | None:
         """None if all went well; else what a person would have seen."""
+        block = replace(block, text=block.text.replace("127.0.0.1:6379", self._address))
+        before, _, last = block.text.rstrip("\n").rpartition("\n")
         if block.language == "python":
-            return self._run_here(block)
+            return self._run_here(block, lambda: exec(block.text, {}))  # noqa: S102
+        if _NEEDS_TORCH.fullmatch(last):
+            said = self.run(replace(block, text=before)) if before else None
+            return said or self._run_here(block, lambda: _weir(last))
         if block.marker == "keeps running":
             with self._log.open("a") as log:
                 self._background.append((block, self._start(block, stdout=log)))
@@ -78,13 +94,16 @@ class Reader:
             program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
             program.chmod(0o755)
 
-    def _run_here(self, block: Block) -> str | None:
-        """Python in this process, which has loaded torch already."""
-        text = block.text.replace("127.0.0.1:6379", self._address)
+    def _run_here(self, block: Block, run: Callable[[], object]) -> str | None:
+        """In this process, which has loaded torch already: a new one takes seconds for that."""
+        root = Path.cwd()
+        os.chdir(self.folder)
         try:
-            exec(compile(text, block.place, "exec"), {})  # noqa: S102
-        except Exception:
+            run()
+        except BaseException:  # a command ends by SystemExit
             return f"{block.place}\n{traceback.format_exc()}"
+        finally:
+            os.chdir(root)
         return None
 
     def _start(self, block: Block, *, stdout: object) -> subprocess.Popen[str]:
