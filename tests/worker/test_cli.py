@@ -209,6 +209,7 @@ def test_options_that_may_be_repeated_replace_their_variable(
     [
         ["publish", "live:a"],
         ["tail", "live:a"],
+        ["export", "live:a"],
         ["streams"],
         ["flush", "live:a"],
         ["close", "live:a"],
@@ -403,6 +404,32 @@ def test_tail_shows_a_closed_stream_from_its_start(weir: Weir, redis: Redis) -> 
         "[last summary of 1-0 to 2-0] They met.",
         "[Who?] Ana.",
     ]
+
+
+def test_tail_as_json_is_an_object_a_line(weir: Weir, redis: Redis) -> None:
+    commit(
+        redis,
+        "closed",
+        Output(KEYS.transcript, {"text": "Guten Tag, Österreich.", "start": "1700000000.5"}),
+        Output(KEYS.summary, {"text": "They met.", "final": "1"}),
+    )
+    code, out, _ = weir("tail", "live:a", "--from-start", "--json")
+    assert code == 0
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"output": "transcript", "text": "Guten Tag, Österreich.", "start": "1700000000.5"},
+        {"output": "summary", "text": "They met.", "final": "1"},
+    ]
+
+
+def test_tail_shows_dates_and_what_is_no_time(weir: Weir, redis: Redis) -> None:
+    commit(
+        redis,
+        "closed",
+        Output(KEYS.transcript, {"text": "One.", "start": "1700000000.5"}),
+        Output(KEYS.transcript, {"text": "Two.", "start": "soon"}),
+    )
+    _, out, _ = weir("tail", "live:a", "--from-start")
+    assert out.splitlines() == ["2023-11-14 22:13:20 One.", "soon Two."]
 
 
 def test_tail_shows_what_comes_until_the_end(weir: Weir, redis: Redis) -> None:

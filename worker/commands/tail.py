@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from collections.abc import Mapping
 
 from redis import Redis
@@ -10,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from worker.commands.named_stream import check_name, known_stream
+from worker.formats.clock import clock
+from worker.intake.values import seconds
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.follow import Follower
 from worker.keyspace.keys import stream_keys
@@ -24,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-start", action="store_true", help="what is there already is shown first"
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="a JSON object for each entry: its `output` (transcript, summary, answers) and fields",
+    )
     add_settings(parser, SERVER_SETTINGS)
 
 
@@ -34,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.from_start:
             known_stream(redis, arguments.key)
     with connect_blocking(settings, _BLOCK_SECONDS) as redis:
-        tail = _Tail(redis, arguments.key, from_start=arguments.from_start)
+        tail = _Tail(redis, arguments.key, from_start=arguments.from_start, as_json=arguments.json)
         while tail.show_next():
             pass
     return 0
@@ -43,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 class _Tail:
     """Transcript, summaries and answers of one stream, shown once each."""
 
-    def __init__(self, redis: Redis, stream: str, *, from_start: bool) -> None:
+    def __init__(self, redis: Redis, stream: str, *, from_start: bool, as_json: bool) -> None:
         keys = stream_keys(stream)
         outputs = (keys.transcript, keys.summary, keys.answers)
         self._redis = redis
@@ -51,6 +60,7 @@ class _Tail:
         self._keys = keys
         self._follower = Follower(redis, outputs, from_start=from_start)
         self._has_shown = from_start
+        self._as_json = as_json
         self._console = Console(highlight=False, soft_wrap=True)
 
     def show_next(self) -> bool:
@@ -67,6 +77,11 @@ class _Tail:
         return bool(came) or not (is_closed and self._has_shown)
 
     def _show(self, key: str, fields: Mapping[str, str]) -> None:
+        if self._as_json:
+            shown = {"output": key.rpartition(":")[2], **fields}
+            sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+            return
         if key == self._keys.transcript:
             text = _transcript_line(fields)
         elif key == self._keys.summary:
@@ -101,5 +116,6 @@ def _answer_line(fields: Mapping[str, str]) -> Text:
 
 
 def _clock(start: str) -> str:
-    seconds = int(float(start))
-    return f"{seconds // 3600:d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    """As it came, if others wrote it and it is no time."""
+    time = seconds(start)
+    return start if time is None else clock(time)

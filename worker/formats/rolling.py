@@ -1,7 +1,7 @@
-"""Captions that roll: each cue repeats the line before it and adds one, as YouTube's do.
+"""Captions that roll: a cue repeats the line before it and adds one, as YouTube's do.
 
-In such a file every line is said once, when it comes first. Ordinary captions are left alone: a
-line that somebody says twice is two lines.
+In such a file every line is said once, when it comes first. Ordinary captions are left alone: what
+somebody says twice, in cues that follow each other, is said twice.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from itertools import pairwise
 from worker.formats.cues import Cue
 
 _TOUCH_SECONDS = 0.1  # cues that roll follow each other at once
-_SHARE_ROLLING = 0.4  # of all cues; where nothing rolls, few begin as the one before ends
+# Of all cues; between two that roll, YouTube has one that adds nothing. Where nothing rolls, hardly
+# any cue begins as the one before it ends and goes on after that.
+_SHARE_ROLLING = 0.3
 
 
 def unrolled(cues: Sequence[Cue]) -> Sequence[Cue]:
     """The cues without what they repeat; the same cues if they do not roll."""
-    num_rolling = sum(_num_repeated(one, other) > 0 for one, other in pairwise(cues))
+    num_rolling = sum(0 < _num_repeated(a, b) < len(b.lines) for a, b in pairwise(cues))
     if num_rolling < max(2, _SHARE_ROLLING * len(cues)):
         return cues
     return list(_new_lines(cues))

@@ -8,6 +8,7 @@ from typing import Any, cast
 from redis import Redis
 
 _START = b"0-0"
+_MAX_AT_ONCE = 1000  # entries of each key: a long transcript is not held in memory
 
 
 class Follower:
@@ -20,7 +21,7 @@ class Follower:
     def read(self, *, block_seconds: float) -> list[tuple[str, dict[str, str]]]:
         """(key, fields) of what came, key after key; waits if nothing has (0: does not wait)."""
         block_ms = int(block_seconds * 1000) or None
-        reply: Any = self._redis.xread(cast(Any, self._cursors), block=block_ms)
+        reply: Any = self._redis.xread(cast(Any, self._cursors), _MAX_AT_ONCE, block_ms)
         came = {key.decode(): entries for key, entries in reply}
         self._cursors.update({key: entries[-1][0] for key, entries in came.items()})
         return [(key, _text(fields)) for key in self._cursors for _, fields in came.get(key, [])]

@@ -8,6 +8,7 @@ COMMANDS = {
     "worker": "run a worker: read streams, write transcripts, summaries and memory figures",
     "publish": "publish text to a stream, from a file or standard input",
     "tail": "show a stream's transcript and summaries as they come",
+    "export": "write a stream's transcript as a file: text, captions, JSON",
     "streams": "every stream: owner, lag, tokens, window, memory, last summary",
     "ask": "ask a question about a stream and wait for the answer",
     "flush": "bring a stream's transcript and summary up to date now",
