@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
 from worker.keyspace.lease import Lease, Leases, Refusal
-from worker.keyspace.own_keys import BrokenKeys
+from worker.keyspace.own_keys import BrokenKeys, require_sound
 from worker.keyspace.trouble import is_passing
 from worker.owner.rotation import Rotation
 from worker.owner.rounds import Rounds
@@ -67,9 +67,12 @@ class Ownership:
             log.debug("%s: no room here; the reconciler will ask again", name)
             return
         try:
+            require_sound(self._redis, name)
             lease = self._leases.acquire(name)
             if lease is not None:
                 self._open(lease, reached)
+        except BrokenKeys as error:  # the registry calls it broken and offers it to nobody
+            log.error("%s: gets no owner: %s", name, error)
         except Exception as error:
             if is_passing(error):
                 raise
@@ -82,10 +85,6 @@ class Ownership:
         try:
             stream = open_stream(self._kit, self._redis, self._snapshots, lease, reached)
         except NoFreeRow:
-            self._leases.release(lease)
-            return
-        except BrokenKeys as error:  # the registry calls it broken and offers it to nobody
-            log.error("%s: gets no owner: %s", lease.stream, error)
             self._leases.release(lease)
             return
         if stream is None:

@@ -18,7 +18,6 @@ from worker.keyspace.history import newest_first
 from worker.keyspace.inputs import marked
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Lease
-from worker.keyspace.own_keys import require_sound
 from worker.keyspace.registry import has_news
 from worker.stream.kit import Kit
 from worker.stream.live_stream import LiveStream
@@ -43,10 +42,9 @@ def open_stream(
 ) -> LiveStream | None:
     """None if nothing is left to do: the message to adopt it came late, or twice.
 
-    reached: how far this worker has read the stream already, if it has. Raises engine.NoFreeRow,
-    BrokenKeys and redis' errors; no row is taken then.
+    reached: how far this worker has read the stream already, if it has. Raises engine.NoFreeRow
+    and redis' errors; no row is taken then.
     """
-    require_sound(redis, lease.stream)
     outbox = Outbox(lease, Checkpoint.load(redis, lease.stream))
     found = marked(redis, lease.stream)
     is_the_same = place(outbox, found)
