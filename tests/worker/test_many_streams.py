@@ -12,6 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from redis import Redis
 
+from engine import StepReport
 from engine.parking import snapshot
 from tests.worker.workbench import (
     Workbench,
@@ -248,6 +249,38 @@ def test_streams_that_rest_are_looked_at_now_and_then_and_their_leases_kept(
     assert all(after[name] >= before[name] for name in names), "all leases were renewed"
     redis.xadd(names[-1], {"text": "Good morning.", "end_of_stream": "1"})
     bench.run(until=lambda: names[-1] not in bench.streams)
+
+
+def test_streams_are_taken_up_for_as_long_as_a_round_takes_and_not_one_a_round(
+    redis: Redis, crowded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker so busy that a step takes 1.4 s, and to take a stream up 0.06 s."""
+    bench = Workbench(crowded)
+    step, adopt = bench.engine.step, bench.pipeline.owned.adopt
+    num_adopted_in_round: list[int] = [0]
+
+    def slow_step() -> StepReport:
+        bench.now += 1.4
+        num_adopted_in_round.append(0)
+        return step()
+
+    def slow_adopt(name: str) -> None:
+        bench.now += 0.06
+        num_adopted_in_round[-1] += 1
+        adopt(name)
+
+    monkeypatch.setattr(bench.engine, "step", slow_step)
+    monkeypatch.setattr(bench.pipeline.owned, "adopt", slow_adopt)
+    names = [f"live:{number}" for number in range(40)]
+    bench.run(1)
+    for name in names:
+        redis.xadd(name, {"text": "Good morning."})
+        bench.pipeline.adopt(name)
+    bench.run(3)
+    assert len(bench.streams) == 40
+    assert num_adopted_in_round[1] < 40, "those that are here have their share of the time"
+    for name in names:
+        assert Checkpoint.load(redis, name).num_commits > 0
 
 
 def test_a_stream_that_was_taken_over_while_it_rested_is_dropped(

@@ -14,6 +14,7 @@ from worker.keyspace.committer import Committer, StaleOwner
 from worker.keyspace.lease import Lease, Leases, Refusal
 from worker.keyspace.own_keys import BrokenKeys, require_sound
 from worker.keyspace.trouble import is_passing
+from worker.owner.places import Places
 from worker.owner.rotation import Rotation
 from worker.owner.rounds import Rounds
 from worker.owner.setbacks import Setbacks
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its place to another
 SECONDS_WITHOUT_ROOM = 1.0  # before it is looked again who could go
-SECONDS_BETWEEN_TRIALS = 1.0  # of more streams than there was room to park, twice as many each time
 
 _LOST: dict[Refusal, str] = {
     "taken": "another worker has taken it over",
@@ -50,9 +50,7 @@ class Ownership:
         self.rounds = Rounds(self.streams, kit.clock())
         self._renewals = Rotation(settings.lease_seconds / 3, now=kit.clock())
         self._renewed_at = kit.clock()
-        self._most = settings.max_streams
-        self._num_more = 1
-        self._tried_at = kit.clock()
+        self._places = Places(settings.max_streams, kit.clock())
         self._setbacks = Setbacks()
         self._again: dict[str, Reached] = {}
         self._full_until = float("-inf")
@@ -153,8 +151,7 @@ class Ownership:
             self.let_go(stream)
         elif loss.kind == "not_stored":
             self._give_back(stream, "given back: no room to park it")
-            self._most, self._num_more = max(1, len(self.streams)), 1
-            self._tried_at = self._kit.clock()
+            self._places.are_short(len(self.streams), self._kit.clock())
         else:
             self._drop(stream)
             self.adopt(stream.name)
@@ -243,14 +240,7 @@ class Ownership:
             log.warning("%s: an old session could not be removed: %s", lease.stream, error)
 
     def _has_room(self) -> bool:
-        """Where a full disk has set a bound, it is raised now and then, each time by twice as
-        much."""
-        now = self._kit.clock()
-        if now - self._tried_at >= SECONDS_BETWEEN_TRIALS:
-            self._tried_at = now
-            self._most = min(self._most + self._num_more, self._kit.settings.max_streams)
-            self._num_more *= 2
-        return len(self.streams) < self._most or self._make_room()
+        return self._places.has_one(len(self.streams), self._kit.clock()) or self._make_room()
 
     def _make_room(self) -> bool:
         """Lets the stream go that has been silent for longest, if that is long enough. One that

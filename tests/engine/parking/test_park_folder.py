@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,20 @@ def test_a_place_that_cannot_be_a_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         ParkFolder(tmp_path / "file" / "park")
+
+
+@pytest.mark.parametrize("what", ["all of it", "the folder", "the lock"])
+def test_what_somebody_removed_is_made_again_and_is_nobody_elses(tmp_path: Path, what: str) -> None:
+    shared = tmp_path / "parked"
+    mine = ParkFolder(shared)
+    if what == "all of it":
+        shutil.rmtree(shared)
+    elif what == "the folder":
+        mine.path.rmdir()
+    else:
+        mine.path.with_suffix(".lock").unlink()
+    assert mine.require() == mine.path
+    (mine.path / "parked").write_bytes(b"1")
+    other = ParkFolder(shared)
+    assert (mine.path / "parked").exists(), "whoever comes sees that its process lives"
+    assert names(shared) >= {mine.path.name, f"{mine.path.name}.lock", other.path.name}
