@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from redis.exceptions import RedisError
 
+from tests.chaos.clocks import Clock
+from tests.chaos.disks import can_mount, mount, unmount
 from tests.chaos.oracle import Entries, Outputs, Violation, check
 from tests.chaos.publisher import Publisher, connect
 from tests.chaos.servers import FallibleServer
@@ -43,17 +46,24 @@ SMALL = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How an arena is furnished. `is_lossy`: the server loses what it had."""
+    """How an arena is furnished. `is_lossy`: the server loses what it had. `needs`: what not every
+    machine has, and without which the scenario is passed over."""
 
     num_plain: int = 2
     num_rewritten: int = 2
     num_workers: int = 2
-    entries_per_second: float = 12.0
+    entries_per_second: float = 8.0
     lease_seconds: float = LEASE_SECONDS
     discover_seconds: float = 0.5
     every_second: bool = False
     is_lossy: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
+    needs: Literal["", "clock", "small disk"] = ""
+
+    @property
+    def is_possible(self) -> bool:
+        if self.needs == "small disk":
+            return os.geteuid() == 0 and can_mount()
+        return self.needs != "clock" or Clock.can_be_made()
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,12 @@ class Arena:
     def __init__(self, nursery: Nursery, plan: Plan, rng: Random) -> None:
         self.plan = plan
         self.rng = rng
-        self.server = FallibleServer(every_second=plan.every_second)
         self.folder = Path(tempfile.mkdtemp(prefix="weir-chaos-"))
+        self.clock = Clock(self.folder) if plan.needs == "clock" else None
+        self.server = FallibleServer(
+            every_second=plan.every_second,
+            environment=self.clock.environment if self.clock else {},
+        )
         self.snapshots = self.folder / "snapshots"
         self.parked = self.folder / "parked"
         self.takeovers = Takeovers()
@@ -84,6 +98,8 @@ class Arena:
         self._nursery = nursery
 
     def __enter__(self) -> Arena:
+        if self.plan.needs == "small disk":
+            mount(self.snapshots)
         self.server.start()
         self.redis = connect(self.server.port)
         self.publisher = Publisher(
@@ -105,6 +121,8 @@ class Arena:
             worker.wait(10)
         self.redis.close()
         self.server.stop()
+        if self.plan.needs == "small disk":
+            unmount(self.snapshots)
         if not self.violations:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -147,7 +165,6 @@ class Arena:
             "WEIR_PARK_DIR": str(self.parked),
             "WEIR_LEASE_SECONDS": str(self.plan.lease_seconds),
             "WEIR_DISCOVER_SECONDS": str(self.plan.discover_seconds),
-            **self.plan.settings,
         }
         if at is not None:
             environment |= {"CHAOS_AT": at, "CHAOS_COUNT": str(count), "CHAOS_DEED": deed}

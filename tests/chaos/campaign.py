@@ -30,6 +30,7 @@ def campaign(
     nursery: Nursery, scenarios: Sequence[Scenario], effort: Effort, *, lease: float, seed: int
 ) -> list[Row]:
     began = time.monotonic()
+    scenarios = [scenario for scenario in scenarios if is_possible(scenario)]
     rows = [Row(scenario.name, (), 0.0) for scenario in scenarios]
     while True:
         for at, scenario in enumerate(scenarios):
@@ -41,6 +42,12 @@ def campaign(
         num_kills = sum(row.num_kills for row in rows)
         if time.monotonic() - began >= 60 * effort.minutes and num_kills >= effort.kills:
             return rows
+
+
+def is_possible(scenario: Scenario) -> bool:
+    if not scenario.plan.is_possible:
+        say(f"{scenario.name} is passed over: no {scenario.plan.needs} can be made here")
+    return scenario.plan.is_possible
 
 
 def run(nursery: Nursery, scenario: Scenario, times: int, *, lease: float, seed: int) -> Outcome:

@@ -255,6 +255,30 @@ def spoil_folders(arena: Arena, times: int) -> Iterator[None]:
         yield
 
 
+def fill_disk(arena: Arena, times: int) -> Iterator[None]:
+    """No snapshot fits; windows are rebuilt from the transcript at every death."""
+    for _ in range(times):
+        arena.until_lines(10)
+        arena.spawn()
+        arena.kill(arena.rng.choice(arena.living))
+        arena.until_lines(10)
+        yield
+
+
+def step_clock(arena: Arena, times: int) -> Iterator[None]:
+    """The server's clock, by up to a day to and fro; and a death after each step."""
+    assert arena.clock is not None
+    for _ in range(times):
+        arena.until_lines(5)
+        arena.clock.step_to(arena.rng.choice((-86400, -3600, -30, 0, 30, 3600, 86400)))
+        arena.until_lines(5)
+        arena.spawn()
+        arena.kill(arena.rng.choice(arena.living[:-1]))
+        arena.until_owned()
+        arena.until_lines(5)
+        yield
+
+
 def fill_queue(arena: Arena, times: int) -> Iterator[None]:
     for _ in range(times):
         arena.until_lines(3)
@@ -361,6 +385,8 @@ SCENARIOS = (
     Scenario("full", "the server has no memory left, and then it has", fill_memory, 6),
     Scenario("read-only", "no writes: replicas missing, failover", refuse_writes, 6),
     Scenario("folders", "snapshots torn, folders gone or files", spoil_folders, 9),
+    Scenario("disk", "no snapshot fits on the disk", fill_disk, 6, Plan(needs="small disk")),
+    Scenario("clock", "the server's clock is stepped", step_clock, 6, Plan(needs="clock")),
     Scenario("queue", "garbage in Celery's queue", fill_queue, 2),
     Scenario("storm", "any of the above", storm, 20),
 )

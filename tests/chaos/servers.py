@@ -5,7 +5,9 @@ Its log is of one order, so what a loss leaves is what was there at some moment 
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -15,14 +17,24 @@ from worker.keyspace.embedded import EmbeddedServer
 
 
 class FallibleServer(EmbeddedServer):
-    """`every_second`: what it answered may be lost for a second, as most servers are run."""
+    """`every_second`: what it answered may be lost for a second, as most servers are run.
+    `environment`: of its process, besides ours (clocks.py)."""
 
-    def __init__(self, *, every_second: bool = False) -> None:
+    def __init__(
+        self, *, every_second: bool = False, environment: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(durable=True)
         self._every_second = every_second
+        self._environment = environment or {}
 
     def start(self) -> None:
-        super().start()
+        before = dict(os.environ)
+        os.environ.update(self._environment)
+        try:
+            super().start()
+        finally:
+            for name in self._environment.keys() - before.keys():
+                del os.environ[name]
         if self._every_second:
             with Redis(port=self.port) as redis:
                 redis.config_set("appendfsync", "everysec")
