@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: venv demo test check bench clean
+.PHONY: venv demo test check bench chaos clean
 
 venv: $(STAMP)  ## Weir and its libraries, for `. .venv/bin/activate`
 
@@ -21,6 +21,9 @@ check: $(STAMP)  ## style and types
 
 bench: $(STAMP)  ## side-by-side speed figures; the last line is JSON
 	$(BIN)/weir bench $(ARGS)
+
+chaos: $(STAMP)  ## workers and servers are killed, frozen and lied to; exit 1 if a word is lost or comes twice
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

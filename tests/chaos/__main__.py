@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.chaos.arena import LEASE_SECONDS
+from tests.chaos.arena import ENTRIES_PER_SECOND, LEASE_SECONDS
 from tests.chaos.campaign import Effort, campaign, load, say
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.soak import plot, soak
@@ -31,9 +31,11 @@ def run_campaign(arguments: argparse.Namespace, seed: int) -> int:
     chosen = [s for s in SCENARIOS if not arguments.only or s.name in arguments.only.split(",")]
     if not chosen:
         sys.exit(f"--only={arguments.only}: must be some of {', '.join(s.name for s in SCENARIOS)}")
-    effort = Effort(arguments.minutes, arguments.kills, arguments.share)
+    effort = Effort(
+        arguments.minutes, arguments.kills, arguments.share, arguments.lease, arguments.rate
+    )
     with Nursery() as nursery:
-        rows = campaign(nursery, chosen, effort, lease=arguments.lease, seed=seed)
+        rows = campaign(nursery, chosen, effort, seed=seed)
     print(markdown(rows))
     print(json_line(rows, seed=seed, lease_seconds=arguments.lease, load=load()))
     return int(any(row.num_violations for row in rows))
@@ -42,7 +44,12 @@ def run_campaign(arguments: argparse.Namespace, seed: int) -> int:
 def run_soak(arguments: argparse.Namespace, seed: int) -> int:
     with Nursery() as nursery:
         soaked = soak(
-            nursery, minutes=arguments.soak, lease_seconds=arguments.lease, seed=seed, say=say
+            nursery,
+            minutes=arguments.soak,
+            lease=arguments.lease,
+            rate=arguments.rate,
+            seed=seed,
+            say=say,
         )
     if arguments.plot:
         plot(soaked.samples, Path(arguments.plot))
@@ -63,6 +70,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--soak", type=float, default=0, help="so many minutes of text and kills")
     parser.add_argument("--plot", help="where the soak's picture goes (PNG)")
     parser.add_argument("--lease", type=float, default=LEASE_SECONDS, help="WEIR_LEASE_SECONDS")
+    parser.add_argument(
+        "--rate", type=float, default=ENTRIES_PER_SECOND, help="entries a second, all together"
+    )
     return parser.parse_args()
 
 

@@ -28,6 +28,7 @@ from tests.chaos.workers import Nursery, Worker
 from worker.keyspace.keys import stream_keys
 
 LEASE_SECONDS = 2.0
+ENTRIES_PER_SECOND = 8.0
 PATIENCE_SECONDS = 120.0
 # A small window and short summaries, so that a little text makes everything happen.
 SMALL = {
@@ -52,7 +53,7 @@ class Plan:
     num_plain: int = 2
     num_rewritten: int = 2
     num_workers: int = 2
-    entries_per_second: float = 8.0
+    entries_per_second: float = ENTRIES_PER_SECOND
     lease_seconds: float = LEASE_SECONDS
     discover_seconds: float = 0.5
     every_second: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.chaos.arena import Arena, Outcome
+from tests.chaos.arena import ENTRIES_PER_SECOND, LEASE_SECONDS, Arena, Outcome
 from tests.chaos.scenarios import Scenario
 from tests.chaos.table import Row
 from tests.chaos.workers import Nursery
@@ -19,15 +19,18 @@ MOST_SHOWN = 20
 
 @dataclass(frozen=True)
 class Effort:
-    """At least so many minutes and kills; `share` of each scenario's harm in one run of it."""
+    """At least so many minutes and kills; `share` of each scenario's harm in one run of it.
+    lease: WEIR_LEASE_SECONDS. rate: entries a second, of all streams together."""
 
     minutes: float = 0.0
     kills: int = 0
     share: float = 1.0
+    lease: float = LEASE_SECONDS
+    rate: float = ENTRIES_PER_SECOND
 
 
 def campaign(
-    nursery: Nursery, scenarios: Sequence[Scenario], effort: Effort, *, lease: float, seed: int
+    nursery: Nursery, scenarios: Sequence[Scenario], effort: Effort, *, seed: int
 ) -> list[Row]:
     began = time.monotonic()
     scenarios = [scenario for scenario in scenarios if is_possible(scenario)]
@@ -36,7 +39,7 @@ def campaign(
         for at, scenario in enumerate(scenarios):
             times = max(1, round(scenario.times * effort.share))
             started = time.monotonic()
-            outcome = run(nursery, scenario, times, lease=lease, seed=seed)
+            outcome = run(nursery, scenario, times, effort, seed=seed)
             rows[at] = rows[at].with_run(outcome, time.monotonic() - started)
         seed += 1
         num_kills = sum(row.num_kills for row in rows)
@@ -50,10 +53,10 @@ def is_possible(scenario: Scenario) -> bool:
     return scenario.plan.is_possible
 
 
-def run(nursery: Nursery, scenario: Scenario, times: int, *, lease: float, seed: int) -> Outcome:
+def run(nursery: Nursery, scenario: Scenario, times: int, effort: Effort, *, seed: int) -> Outcome:
     """One run; what it does is the same for the same seed, if not when."""
     say(f"{scenario.name} (seed {seed}, {times} times): {scenario.what}")
-    plan = replace(scenario.plan, lease_seconds=lease)
+    plan = replace(scenario.plan, lease_seconds=effort.lease, entries_per_second=effort.rate)
     with Arena(nursery, plan, Random(f"{seed} {scenario.name}")) as arena:
         arena.begin()
         for at, _ in enumerate(scenario.harm(arena, times), start=1):

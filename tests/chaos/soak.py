@@ -28,7 +28,7 @@ from worker.keyspace.keys import stream_keys
 
 SAMPLE_SECONDS = 5.0
 LIFE_SECONDS = 90.0  # of a stream
-CLOSING_SECONDS = 300.0
+CLOSING_SECONDS = 900.0
 LEVEL_SHARE = 0.1  # what the last quarter may be above the second
 LEVEL_COUNT = 4
 
@@ -144,9 +144,15 @@ class Generations:
 
 
 def soak(
-    nursery: Nursery, *, minutes: float, lease_seconds: float, seed: int, say: Callable[[str], None]
+    nursery: Nursery,
+    *,
+    minutes: float,
+    lease: float,
+    rate: float,
+    seed: int,
+    say: Callable[[str], None],
 ) -> Soaked:
-    plan = Plan(num_workers=3, lease_seconds=lease_seconds, entries_per_second=8)
+    plan = Plan(num_workers=3, lease_seconds=lease, entries_per_second=rate)
     with Arena(nursery, plan, Random(seed)) as arena:
         arena.begin()
         generations, sampler = Generations(arena), Sampler(arena, arena.workers[0])

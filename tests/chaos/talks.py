@@ -55,9 +55,9 @@ class PlainTalk(Talk):
         if kind < 0.03:
             return {"remark": "there is no text in this entry"}
         if kind < 0.035:
-            return {"text": " ".join(self._words(42, 48))}
-        if kind < 0.2:
-            return {"text": " ".join(self._words(2, 6)), "speaker": "Ann"}
+            return {"text": " ".join(self._words(41, 43))}
+        if kind < 0.12:
+            return {"text": " ".join(self._words(2, 5)), "speaker": "Ann"}
         words = self._words(3, 12)
         spice = self._rng.choice(("", "", "Straße", "ŁÓDŹ", "1,234", "don't", "(aside)", "日本語"))
         text = " ".join([words[0].capitalize(), *words[1:], spice]).strip()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.campaign import run
+from tests.chaos.campaign import Effort, run
 from tests.chaos.moments import MOMENTS
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.workers import Nursery
@@ -38,7 +38,7 @@ def nursery() -> Iterator[Nursery]:
     ],
 )
 def test_nothing_is_lost_and_nothing_comes_twice(nursery: Nursery, name: str, times: int) -> None:
-    outcome = run(nursery, BY_NAME[name], times, lease=1.0, seed=1)
+    outcome = run(nursery, BY_NAME[name], times, Effort(lease=1.0), seed=1)
     assert outcome.violations == ()
     assert outcome.num_lines > 0
 
