@@ -70,6 +70,7 @@ class Plan:
 @dataclass(frozen=True)
 class Outcome:
     num_kills: int
+    num_moments: int
     num_entries: int
     num_lines: int
     num_summaries: int
@@ -96,6 +97,7 @@ class Arena:
         self.violations: list[Violation] = []
         self.past: dict[str, list[Any]] = {}
         self.num_kills = 0
+        self.num_moments = 0  # ends that came at the very moment at which they were to come
         self._nursery = nursery
 
     def __enter__(self) -> Arena:
@@ -236,6 +238,7 @@ class Arena:
         self.violations += [v for v in found if is_whole or v.kind not in ("lost", "tiles")]
         return Outcome(
             num_kills=self.num_kills,
+            num_moments=self.num_moments,
             num_entries=sum(self.redis.xlen(stream) for stream in self.streams),
             num_lines=self.num_lines(),
             num_summaries=self.num_summaries(),

@@ -55,9 +55,10 @@ def kill_at_moments(arena: Arena, times: int) -> Iterator[None]:
         for other in arena.living:
             if other is not worker:
                 arena.kill(other)
-        if not worker.wait(NOT_REACHED_SECONDS):
-            worker.signal(signal.SIGKILL)
-            worker.wait(10)
+        if _comes_to_it(arena, worker, lambda worker=worker: not worker.is_alive):
+            arena.num_moments += 1
+        worker.signal(signal.SIGKILL)
+        worker.wait(10)
         arena.note_kill(worker)
         yield
 
@@ -70,7 +71,9 @@ def freeze_at_moments(arena: Arena, times: int) -> Iterator[None]:
         for other in arena.living:
             if other is not worker:
                 arena.kill(other)
-        _wait_until_frozen(arena, worker)
+        if _comes_to_it(arena, worker, lambda worker=worker: worker.is_frozen):
+            arena.num_moments += 1
+        worker.signal(signal.SIGSTOP)
         arena.spawn()
         arena.sleep(arena.plan.lease_seconds + 1)
         worker.signal(signal.SIGCONT)
@@ -318,12 +321,14 @@ def _moments(arena: Arena, times: int) -> list[str]:
     return moments[:times]
 
 
-def _wait_until_frozen(arena: Arena, worker: Worker) -> None:
-    for _ in range(int(NOT_REACHED_SECONDS / 0.05)):
-        if worker.is_frozen:
-            return
-        arena.sleep(0.05)
-    worker.signal(signal.SIGSTOP)
+def _comes_to_it(arena: Arena, worker: Worker, condition: Callable[[], bool]) -> bool:
+    """Whether it came to the moment at which it was to end; not every one comes in every life."""
+    arena.until(lambda: condition() or worker.is_ready, "a worker does not start")
+    for _ in range(int(NOT_REACHED_SECONDS / 0.02)):
+        if condition():
+            return True
+        arena.sleep(0.02)
+    return False
 
 
 def _rewind(arena: Arena, copy: Path) -> None:

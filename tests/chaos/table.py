@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 
 from tests.chaos.arena import Outcome
 
-_HEAD = ("scenario", "runs", "kills", "entries", "lines", "summaries", "lost", "twice")
+_HEAD = (
+    "scenario",
+    "runs",
+    "kills",
+    "at moments",
+    "entries",
+    "lines",
+    "summaries",
+    "lost",
+    "twice",
+)
 _TAIL = ("altered", "tiles", "other", "take-over s (median, p99, n)", "seconds")
 
 
@@ -25,7 +35,7 @@ class Row:
         shown = ("lost", "twice", "altered", "tiles")
         sums = [
             sum(getattr(outcome, name) for outcome in self.outcomes)
-            for name in ("num_kills", "num_entries", "num_lines", "num_summaries")
+            for name in ("num_kills", "num_moments", "num_entries", "num_lines", "num_summaries")
         ]
         num_others = kinds.total() - sum(kinds[kind] for kind in shown)
         counts = [*sums, *(kinds[kind] for kind in shown), num_others]

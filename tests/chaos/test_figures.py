@@ -33,10 +33,11 @@ def test_the_hundredth_of_a_hundred_is_the_worst() -> None:
 
 def test_every_violation_is_in_the_table_and_in_the_last_line() -> None:
     violations = tuple(Violation("live:a", kind, "") for kind in ("lost", "lost", "hung"))
-    outcome = Outcome(3, 40, 39, 5, (1.0, 2.0, 9.0), violations)
+    outcome = Outcome(3, 2, 40, 39, 5, (1.0, 2.0, 9.0), violations)
     row = Row("kill", (), 0.0).with_run(outcome, 12.0)
-    assert "| kill | 1 | 3 | 40 | 39 | 5 | 2 | 0 | 0 | 0 | 1 | 2.00 9.00 (3) | 12 |" in markdown(
-        [row]
+    assert (
+        "| kill | 1 | 3 | 2 | 40 | 39 | 5 | 2 | 0 | 0 | 0 | 1 | 2.00 9.00 (3) | 12 |"
+        in markdown([row])
     )
     assert '"num_violations": 3' in json_line([row])
 
