@@ -126,7 +126,7 @@ class Arena:
         self.server.stop()
         if self.plan.needs == "small disk":
             unmount(self.snapshots)
-        if not self.violations:
+        if not self.violations and error is None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def talks(self, mark: str = "") -> list[Talk]:

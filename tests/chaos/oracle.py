@@ -153,9 +153,10 @@ def _check_rejected(outputs: Outputs, may_be_told: bool) -> Found:
     refused = [entry for entry, reason in told if "no text" in reason and entry not in past]
     if refused != bad:
         yield "rejected", f"{refused} were, {bad} should have been"
-    others = [(entry, reason) for entry, reason in told if "no text" not in reason]
-    if not may_be_told:
-        yield from (("told", f"{entry}: {reason}") for entry, reason in others)
+    for _, fields in outputs.rejected:
+        is_notice = may_be_told and "notice" in fields
+        if "no text" not in fields["reason"] and not is_notice:
+            yield "told", f"{fields['entry_id']}: {fields['reason']}"
 
 
 def _is_read(fields: Mapping[str, str]) -> bool:

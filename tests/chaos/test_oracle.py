@@ -115,7 +115,8 @@ def test_a_rejection_too_many_or_too_few_is_seen(plain: Outputs) -> None:
 
 
 def test_a_notice_is_allowed_where_something_was_lost_and_nowhere_else(plain: Outputs) -> None:
-    notice = ("9-99", {"entry_id": "3-0", "reason": "the server lost what came after"})
+    fields = {"notice": "lost", "entry_id": "3-0", "reason": "the server lost what came after"}
+    notice = ("9-99", fields)
     told = changed(plain, rejected=[*plain.rejected, notice])
     assert kinds(told) == {"told"}
     assert kinds(told, may_be_told=True) == set()
