@@ -52,7 +52,8 @@ class Publisher(threading.Thread):
                 if self._is_over.is_set():
                     return
                 with self._is_between:
-                    if self._speaking.is_set() and not self._is_far_ahead(talk):
+                    is_wanted = self._speaking.is_set() and talk in self.talks
+                    if is_wanted and not self._is_far_ahead(talk):
                         self.publish(talk, talk.next())
                 time.sleep(self._pause_seconds)
 
