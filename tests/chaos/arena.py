@@ -29,7 +29,7 @@ from worker.keyspace.keys import stream_keys
 
 LEASE_SECONDS = 2.0
 ENTRIES_PER_SECOND = 8.0
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 240.0
 # A small window and short summaries, so that a little text makes everything happen.
 SMALL = {
     "WEIR_METRICS_PORT": "0",
