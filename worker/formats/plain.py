@@ -73,22 +73,25 @@ def marked_rows(text: str) -> Iterator[Row]:
 
 def pieces_of(text: str, max_chars: int = _PIECE_CHARS) -> Iterator[str]:
     """Cut after sentences, else clauses, else words, else anywhere: nothing is left out."""
-    rest = text.strip()
-    while len(rest) > max_chars:
-        at = _cut(rest, max_chars)
-        yield rest[:at].rstrip()
-        rest = rest[at:].lstrip()
-    if rest:
+    text = text.strip()
+    begin = 0
+    while len(text) - begin > max_chars:
+        end = _cut(text, begin, max_chars)
+        if piece := text[begin:end].strip():
+            yield piece
+        begin = end
+    if rest := text[begin:].strip():
         yield rest
 
 
-def _cut(text: str, max_chars: int) -> int:
+def _cut(text: str, begin: int, max_chars: int) -> int:
     """The last good place, of the best kind that lies not too near the beginning."""
+    most = begin + max_chars
     for kind in (_SENTENCE_END, _CLAUSE_END, _BLANK):
-        ends = [m.end() for m in kind.finditer(text, 0, max_chars + 1) if m.start() <= max_chars]
-        if ends and ends[-1] >= max_chars // 4:
+        ends = [m.end() for m in kind.finditer(text, begin, most + 1) if m.start() <= most]
+        if ends and ends[-1] >= begin + max_chars // 4:
             return ends[-1]
-    return max_chars
+    return most
 
 
 def _rows(line: str, **about: object) -> Iterator[Row]:

@@ -77,6 +77,20 @@ def test_scripts_without_blanks_are_joined_without() -> None:
     assert export("txt", parts) == "川は高い。\n"
 
 
+def test_words_of_all_parts_and_what_the_last_says_are_kept() -> None:
+    parts = [
+        {"entry": "1-0", "text": "So", "words": '[{"word": "so"}]', "final": "0"},
+        {"entry": "2-0", "text": "it", "words": '[{"word": "it"}]', "final": "1", "continues": "1",
+         "confidence": "0.9"},
+    ]  # fmt: skip
+    assert json.loads(export("jsonl", parts)) == {
+        "text": "So it",
+        "entry": "1-0",
+        "words": '[{"word": "so"}, {"word": "it"}]',
+        "confidence": "0.9",
+    }
+
+
 def test_an_end_that_comes_later_is_the_utterance_s() -> None:
     parts = [
         {"text": "So", "start": "1", "final": "0"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -24,8 +25,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Utterance:
-    """`about` has the fields of its first entry, the text and what is of parts left out. `follows`:
-    the speaker goes on where the one before it ends."""
+    """`about` has the fields of its entries, the text and what is of parts left out. `follows`: the
+    speaker goes on where the one before it ends."""
 
     text: str
     parts: tuple[Part, ...]
@@ -76,20 +77,41 @@ def utterances(entries: Iterable[Fields]) -> Iterator[Utterance]:
 
 
 def _first(fields: Fields) -> Utterance:
-    about = {name: value for name, value in fields.items() if name not in _OF_PARTS}
     text = fields["text"]
-    return Utterance(text, (_part(len(text), fields),), about, bool(fields.get("joined")))
+    return Utterance(text, (_part(len(text), fields),), _about(fields), bool(fields.get("joined")))
 
 
 def _longer(before: Utterance, fields: Fields) -> Utterance:
-    text = fields.get("text", "")
+    text, about = fields.get("text", ""), _together(before.about, _about(fields))
     if not text:  # it only says that the utterance is over, and when
         last = before.parts[-1]
-        ended = replace(last, end=_seconds(fields, "end") or last.end)
-        return replace(before, parts=(*before.parts[:-1], ended))
+        end = _seconds(fields, "end")
+        parts = (*before.parts[:-1], last if end is None else replace(last, end=end))
+        return replace(before, parts=parts, about=about)
     glue = "" if fields.get("joined") == "tight" else " "
-    part = _part(len(glue) + len(text), fields)
-    return replace(before, text=before.text + glue + text, parts=(*before.parts, part))
+    parts = (*before.parts, _part(len(glue) + len(text), fields))
+    return replace(before, text=before.text + glue + text, parts=parts, about=about)
+
+
+def _about(fields: Fields) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if name not in _OF_PARTS}
+
+
+def _together(before: Fields, later: Mapping[str, str]) -> dict[str, str]:
+    """What the last part says counts, but for the entry that the utterance began with."""
+    about = {**before, **later} | {name: before[name] for name in ("entry",) if name in before}
+    if "words" in before and "words" in later:
+        about["words"] = _joined_lists(before["words"], later["words"])
+    return about
+
+
+def _joined_lists(one: str, other: str) -> str:
+    """Two lists of words in JSON; the first alone if they are none."""
+    try:
+        words = [*json.loads(one), *json.loads(other)]
+    except (TypeError, ValueError):
+        return one
+    return json.dumps(words, ensure_ascii=False)
 
 
 def _part(num_chars: int, fields: Fields) -> Part:
