@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from engine.chat.detokenizer import Detokenizer
 from engine.chat.turns import Turn, Turns
 from engine.engine import Engine
+from engine.errors import ConfigError, EngineError
 from engine.schedule.generation import GenerateRequest, Sampling
 from engine.schedule.session import Session
 from engine.text.tokenizer import Tokenizer
+
+MIN_SHARE = 4  # of the window, for what is said
 
 
 class Chat:
@@ -46,6 +50,7 @@ class Chat:
             thought=tokenizer.thought,
         )
         # An opening without room is refused now, not when somebody has typed a first text.
+        self._require_room(len(self._turns.opening))
         engine.close(engine.open(prefix=self._turns.opening))
 
     @property
@@ -61,6 +66,37 @@ class Chat:
     def window_fill(self) -> int:
         return self.session.window_fill if self.session else 0
 
+    def _require_room(self, num_pinned: int) -> None:
+        size = self.engine.window.size
+        if size - num_pinned < size // MIN_SHARE:
+            raise ConfigError(
+                f"A system prompt of {num_pinned} tokens leaves {max(0, size - num_pinned)} of a "
+                f"window of {size} for the conversation, less than one in {MIN_SHARE}: shorten it, "
+                f"or set num_recent higher."
+            )
+
+    def num_too_many(self, text: str) -> int:
+        """Tokens of a turn that says `text` which the window has no room for: its beginning, that
+        the answer will not have seen."""
+        session = self.session
+        turn = self._turns.next(text) if session else self._turns.first(text)[1]
+        window = session.window if session else self.engine.window
+        return max(0, len(turn.asked) - window.num_kept)
+
+    def save(self, path: Path) -> None:
+        """Write all that is needed to go on later (`resume`). Raises OSError; EngineError if
+        nothing was said yet."""
+        if self.session is None:
+            raise EngineError("Nothing was said yet: there is nothing to save.")
+        self._feed(self.session, ())
+        self.engine.save(self.session, path)
+
+    def resume(self, path: Path) -> None:
+        """Go on where a chat with the same model, window and system prompt was saved.
+        SnapshotError says what does not fit."""
+        self.close()
+        self.session = self.engine.restore(path)
+
     def say(
         self, text: str, *, thought: Callable[[str], None] = lambda _piece: None
     ) -> Generator[str, None, None]:
@@ -72,7 +108,7 @@ class Chat:
         """
         session, turn = self._take(text)
         # The n-th draw of a seed is always the same, so every turn has a seed of its own.
-        request = replace(self._request, seed=self._request.seed + self.num_turns)
+        request = replace(self._request, seed=self._request.seed + session.num_seen)
         self.num_turns += 1
         if turn.asked == turn.kept and request.thought is None:
             pieces = self._answer(session, turn.asked, request, thought)

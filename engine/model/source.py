@@ -60,7 +60,9 @@ def _folder(path: Path, config: EngineConfig) -> Path:
     if (path / "adapter_config.json").exists():
         base = _read(path / "adapter_config.json").get("base_model_name_or_path", "its base model")
         raise ModelRefused(f"{path} is a LoRA adapter: merge it into {base} and name the result.")
-    raise ModelRefused(f"{path} has no config.json: it is no model's folder.")
+    raise ModelRefused(
+        f"{path} could not be loaded: it has no config.json, so it is no model's folder."
+    )
 
 
 def _refuse_by_files(path: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import psutil
@@ -65,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ends an answer; may be given again",
     )
     parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="(default: 0)")
+    parser.add_argument("--save", metavar="FILE", help="keep the chat there when it ends")
+    parser.add_argument("--resume", metavar="FILE", help="go on with the chat kept there")
     parser.add_argument(
         "--show-thinking", action="store_true", help="think (--thinking on), and show it in grey"
     )
@@ -83,8 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
             talk = _Talk(
                 chat, sys.stdout, echoes=script is not None, thinks_aloud=arguments.show_thinking
             )
+            if arguments.resume:
+                chat.resume(Path(arguments.resume))
             talk.hold(texts)
-    except EngineError as error:
+            if arguments.save and chat.session:
+                chat.save(Path(arguments.save))
+    except (EngineError, OSError) as error:
         sys.stderr.write(f"weir chat: {error}\n")
         return 2
     return 0
@@ -122,6 +129,8 @@ class _Talk:
             self._out.write(f"> {text}\n")
         else:
             self._interrupts.forget()
+        if num_too_many := self._chat.num_too_many(text):
+            self._write(f"[{num_too_many:,} tokens too long: its beginning is not seen]\n")
         with self._interrupts, closing(self._chat.say(text, thought=self._think)) as pieces:
             for piece in pieces:
                 self._write(piece)

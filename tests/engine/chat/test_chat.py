@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,7 +106,7 @@ def test_the_row_is_free_again_after_the_chat() -> None:
 
 def test_what_cannot_work_is_said_before_the_first_turn() -> None:
     engine, _ = talking_engine(bundled_tokenizer(INST), num_recent=16)
-    with pytest.raises(ConfigError, match="leaves no room"):
+    with pytest.raises(ConfigError, match="leaves 0 of a window of 20"):
         Chat(engine, system="word " * 50)
     with pytest.raises(ConfigError, match="max_tokens=0"):
         Chat(engine, max_tokens=0)
@@ -129,3 +131,37 @@ def test_an_answer_ends_before_the_first_stop_text_however_it_is_cut(
         assert shown == whole[: len(shown)] and len(shown) in ends and len(shown) <= last
     else:
         assert shown == whole
+
+
+def test_a_chat_that_was_saved_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    def begun() -> Chat:
+        return Chat(talking_engine(TOKENIZER)[0], max_tokens=9, sampling=Sampling(temperature=3.0))
+
+    chat, resumed = begun(), begun()
+    with pytest.raises(EngineError, match="Nothing was said"):
+        chat.save(tmp_path / "chat")
+    list(chat.say("hello"))
+    chat.save(tmp_path / "chat")
+    resumed.resume(tmp_path / "chat")
+    for text in ("What's new?", "bye"):
+        assert list(resumed.say(text)) == list(chat.say(text))
+    assert resumed.num_seen == chat.num_seen
+
+
+def test_a_system_prompt_that_leaves_too_little_is_refused_with_both_numbers() -> None:
+    engine, _ = talking_engine(TOKENIZER, num_recent=96)
+    long = " ".join(["word"] * 200)
+    with pytest.raises(ConfigError, match=r"A system prompt of \d+ tokens leaves 0 of a window"):
+        Chat(engine, system=long)
+    with pytest.raises(ConfigError, match=r"less than one in 4: shorten it"):
+        Chat(engine, system=" ".join(["word"] * 80))
+
+
+def test_a_turn_that_does_not_fit_is_told() -> None:
+    engine, _ = talking_engine(TOKENIZER, num_recent=60)
+    chat = Chat(engine, max_tokens=4)
+    assert chat.num_too_many("hello") == 0
+    words = " ".join(["word"] * 100)
+    num_words = len(TOKENIZER.encode(words))
+    list(chat.say("hello"))
+    assert num_words - 60 <= chat.num_too_many(words) < num_words - 20

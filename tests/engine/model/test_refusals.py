@@ -45,12 +45,13 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("gpt_neo", {**SMALL, "num_heads": 4, "attention_types": [[["global"], 2]]}, "interface"),
     ("falcon", {**SIZES, "rope_parameters": DYNAMIC}, "dynamic rope"),
     ("codegen", {**GPT, "rotary_dim": 4}, "0 of its 2 layers"),
-    ("mamba", {**SMALL, "state_size": 4}, "0 of its 2 layers"),
+    ("mamba", {**SMALL, "state_size": 4}, "linear attention"),
     ("rwkv", {**SMALL, "attention_hidden_size": 32}, "0 of its 2 layers"),
-    ("jamba", {**SIZES, **HYBRID, "num_experts": 2}, "1 of its 2 layers"),
+    ("jamba", {**SIZES, **HYBRID, "num_experts": 2}, "linear attention"),
     ("deepseek_v3", {**SIZES, **LATENT, "first_k_dense_replace": 2}, "latent attention"),
     ("t5", {"vocab_size": 97, "d_model": 32, "num_layers": 2, "d_ff": 32}, "encoder-decoder"),
     ("llama", {**SIZES, "rope_parameters": DYNAMIC}, "dynamic rope"),
+    ("llama", {**SIZES, "layer_types": ["chunked_attention"] * 2}, "chunked attention"),
     ("phi3", {**SIZES, "rope_parameters": LONGROPE}, "longrope rope"),
 ]
 

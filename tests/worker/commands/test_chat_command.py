@@ -124,7 +124,7 @@ def test_a_person_types_looks_at_memory_and_leaves_with_ctrl_d(
         (["--seed", "x"], "--seed: 'x' must be a whole number from 0 to "),
         (["--max-tokens", "0"], "max_tokens=0 is not valid: use 1 or more"),
         (["--model", "./no-such-model"], "./no-such-model could not be loaded"),
-        (["--system", "word " * 50], "leaves no room in a window of 44"),
+        (["--system", "word " * 50], "leaves 0 of a window of 44"),
         (["--compute-dtype", "int8"], "--compute-dtype='int8': needs WEIR_WEIGHT_DTYPE=int8"),
         (["--num-recent", "few"], "--num-recent='few': should be a valid integer"),
     ],
