@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from engine.errors import SessionLost as SessionLost
     from engine.errors import SnapshotError as SnapshotError
     from engine.model.added import AddedModels as AddedModels
+    from engine.restore.desk import Desk as Desk
+    from engine.restore.desk import Ticket as Ticket
+    from engine.restore.passage import Passage as Passage
+    from engine.restore.punctuator import Punctuator as Punctuator
+    from engine.restore.spelling import is_raw as is_raw
     from engine.schedule.generation import AllBut as AllBut
     from engine.schedule.generation import Constraint as Constraint
     from engine.schedule.generation import GenerateRequest as GenerateRequest
@@ -49,6 +54,11 @@ _HOMES = {
     "SessionLost": "engine.errors",
     "SnapshotError": "engine.errors",
     "AddedModels": "engine.model.added",
+    "Desk": "engine.restore.desk",
+    "Ticket": "engine.restore.desk",
+    "Passage": "engine.restore.passage",
+    "Punctuator": "engine.restore.punctuator",
+    "is_raw": "engine.restore.spelling",
     "AllBut": "engine.schedule.generation",
     "Constraint": "engine.schedule.generation",
     "GenerateRequest": "engine.schedule.generation",

@@ -106,6 +106,7 @@ ROOMS: dict[str, str] = {
     "engine.attention": "schedule memory",
     "engine.text": "errors schedule",
     "engine.weights": "errors attention",
+    "engine.restore": "errors",
     "engine.gpu": "schedule memory attention",
     "engine.model": "config errors schedule memory attention weights gpu",
     "engine.evaluate": "config schedule attention model",
@@ -115,7 +116,7 @@ ROOMS: dict[str, str] = {
     "engine.chat": "errors schedule text engine",
     "engine.bench": "config errors schedule memory attention model engine",
     "engine.evals": "config errors schedule text model engine bench",
-    "engine": "config errors stats schedule text model cache engine chat",  # its face
+    "engine": "config errors stats schedule text restore model cache engine chat",  # its face
     # the worker
     "worker": "",
     "worker.intake": "",
@@ -229,6 +230,8 @@ def test_what_decides_is_integers_without_torch() -> None:
         "engine.stats",
         "engine.config",
         "engine.errors",
+        "engine.restore.joints",
+        "engine.restore.spelling",
         "engine.text.prompts",
     ):
         tensors = {module.partition(".")[0] for module in loaded_with(name)}

@@ -85,6 +85,7 @@ class Pipeline:
         self._read()
         self.owned.begin_round()
         self.owned.each(LiveStream.take_in)
+        self._kit.wait_for_words()
         report = self._engine.step()
         self.owned.note(report.losses)
         self.owned.each(LiveStream.take_out)
@@ -105,6 +106,7 @@ class Pipeline:
         last = clock() + SAVING_SECONDS
         for stream in self._streams:
             self.owned.leave(stream, with_session=clock() < last)
+        self._kit.close()
 
     @property
     def _streams(self) -> list[LiveStream]:

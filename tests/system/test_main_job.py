@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from engine.restore.spelling import letters
 from tests.system.celery_worker import celery_worker, until
 from tests.worker.workbench import (
     KEYS,
@@ -19,7 +20,6 @@ from tests.worker.workbench import (
 )
 from worker.keyspace.keys import stream_keys
 from worker.settings.config import Settings
-from worker.views.letters import letters
 
 APP = "worker.app"
 

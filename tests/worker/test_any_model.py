@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from engine import ModelRefused
 from engine.model.source import BUNDLED
+from engine.restore.spelling import letters
 from tests.worker.workbench import (
     KEYS,
     Workbench,
@@ -23,7 +24,6 @@ from tests.worker.workbench import (
 )
 from worker.settings.config import Settings
 from worker.views.instructions import INSTRUCT, instructions_for
-from worker.views.letters import letters
 
 CHATML = (
     "{% if messages[0].role != 'system' %}<|user|>system\nYou are a helpful assistant.<|end|>\n"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.exceptions import RedisError
 
-from engine import Engine, EngineConfig, Tokenizer
-from engine.memory.formats import format_of
-from engine.model.load import load_weights
+from engine import Desk, Engine, EngineConfig, Tokenizer
+from engine.model.load import load
 from engine.model.model import StreamingModel
 from engine.model.source import source_of
 from worker.keyspace.connection import connect, connect_blocking
@@ -30,6 +29,7 @@ from worker.watch.metrics import Metrics
 STREAM = "live:standup"
 KEYS = stream_keys(STREAM)
 MAX_ROUNDS = 3000
+PATIENCE_SECONDS = 30.0
 
 WORDS = [
     "the",
@@ -60,6 +60,12 @@ class HeldRestorer:
     def begin(self, text: str, **_around: object) -> HeldRestoration:
         return HeldRestoration(self, text)
 
+    def wait(self, _seconds: float) -> None:
+        """What is held is not waited for."""
+
+    def close(self) -> None:
+        """It holds nothing."""
+
 
 @dataclass
 class HeldRestoration:
@@ -83,6 +89,8 @@ class Workbench:
         self.now = 0.0
         self.metrics = Metrics(CollectorRegistry())
         kit = Kit.make(make_engine(settings), settings, self.metrics, clock=lambda: self.now)
+        if kit.restorer:  # rounds are counted here: one in which there is nothing else to do waits
+            kit.restorer.wait = partial(_patiently, kit.restorer.desk)
         if restorer:
             kit = replace(kit, restorer=restorer)  # type: ignore[arg-type]
         self.engine = kit.engine
@@ -146,17 +154,13 @@ class Workbench:
             stream.check_coverage()
 
 
+def _patiently(desk: Desk, _seconds: float) -> None:
+    desk.wait(PATIENCE_SECONDS)
+
+
 @cache
 def _load(config: EngineConfig) -> tuple[StreamingModel, Tokenizer]:
-    """Of the bundled model the first layer alone: what is written is worse, who waits for whom and
-    what is kept is the same. Whole it runs in tests/system."""
-    hf = load_weights(config)
-    if config.model == "bundled":
-        hf.model.layers = hf.model.layers[:1]
-        hf.config.num_hidden_layers = 1
-    model = StreamingModel(hf, format_of(config.dtype))
-    model.pack()
-    return model, Tokenizer.load(source_of(config))
+    return load(config), Tokenizer.load(source_of(config))
 
 
 def make_engine(settings: Settings) -> Engine:

@@ -181,9 +181,10 @@ class Settings(BaseSettings):
         default=60.0, gt=0, description="save a session this often at most"
     )
 
-    restore: Literal["auto", "off"] = Field(
+    restore: Annotated[str, AfterValidator(rules.restore)] = Field(
         default="auto",
-        description="capitals and punctuation for text that has neither (auto), or not (off)",
+        description="capitals and punctuation for text that has neither: by the encoder that comes"
+        " with Weir (auto, or encoder), by one of your own (its folder), or not (off)",
     )
     summary_tokens: int = Field(
         default=512, ge=1, description="a summary is due after this many tokens"
@@ -247,6 +248,11 @@ class Settings(BaseSettings):
     @property
     def thought_tokens(self) -> int:
         return self.thinking_tokens if self.thinking == "on" else 0
+
+    @property
+    def restore_folder(self) -> Path | None:
+        """None for the encoder that comes with Weir."""
+        return None if self.restore in rules.RESTORING else Path(self.restore)
 
     @property
     def entry_limits(self) -> EntryLimits:

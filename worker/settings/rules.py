@@ -13,6 +13,7 @@ from pydantic import ValidationInfo
 ENV_PREFIX = "WEIR_"
 DEFAULT_SINKS = 4
 MIN_RECENT = 16
+RESTORING = ("auto", "encoder", "off")
 # llama.cpp and Intel's extension for transformers say how long the window is, not what rolls in it.
 THEIR_NAMES = {"n_keep": "num_sinks", "n_discard": "num_discard", "ctx_size": "num_recent"}
 
@@ -26,6 +27,14 @@ def password_file(path: Path | None) -> Path | None:
         except UnicodeDecodeError:
             raise ValueError("must be a UTF-8 text") from None
     return path
+
+
+def restore(how: str) -> str:
+    if how not in RESTORING and not (Path(how) / "config.json").is_file():
+        raise ValueError(
+            "must be auto, off, or a folder with an encoder that python -m ops.restore has made"
+        )
+    return how
 
 
 def step_tokens(tokens: int, info: ValidationInfo) -> int:

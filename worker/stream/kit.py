@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from engine import Engine, EngineConfig, Session
+from engine import Desk, Engine, EngineConfig, Punctuator, Session
 from worker.intake.cadence import Cadence
 from worker.intake.feed import Line, line_text
 from worker.settings.config import Settings
@@ -17,7 +17,7 @@ from worker.views.restore import Restorer
 from worker.views.summary import Summariser
 from worker.watch.metrics import Metrics
 
-BUNDLED_LANGUAGES = frozenset({"en"})
+RESTORING_SECONDS = 0.05  # at most: the first words that are there end it
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Kit:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> Kit:
-        """Raises ValueError if the window is too small for summaries."""
+        """Raises ValueError if the window is too small for summaries, engine.ConfigError if there
+        is no encoder in the folder that restores."""
         instructions = instructions_for(engine.config.model)
         is_bundled = engine.config.model == "bundled"
         style = settings.summary_style
@@ -54,7 +55,6 @@ class Kit:
             max_tokens=settings.summary_max_tokens,
             in_quotes=style == "quotes" or (style == "auto" and is_bundled),
         )
-        languages = BUNDLED_LANGUAGES if is_bundled else None
         return cls(
             engine=engine,
             settings=settings,
@@ -68,17 +68,18 @@ class Kit:
                 num_tokens=settings.summary_tokens,
                 num_seconds=settings.summary_seconds,
             ),
-            restorer=None
-            if settings.restore == "off"
-            else Restorer(
-                drafts,
-                instructions,
-                languages,
-                clock=clock,
-                took=partial(metrics.view, "transcript"),
-            ),
+            restorer=_restorer(settings, metrics, clock),
             clock=clock,
         )
+
+    def wait_for_words(self) -> None:
+        """When only words that are being restored are left to do: till some are there."""
+        if self.restorer is not None and not self.engine.has_work:
+            self.restorer.wait(RESTORING_SECONDS)
+
+    def close(self) -> None:
+        if self.restorer is not None:
+            self.restorer.close()
 
     def open_session(self, *, start: int = 0) -> Session:
         """A row that knows the chat's opening and nothing else. Raises engine.NoFreeRow."""
@@ -88,6 +89,13 @@ class Kit:
         """The line of the running text that a transcript entry is."""
         text = line_text(fields)
         return Line(fields["entry"], self.engine.tokenizer.encode(text), text.strip())
+
+
+def _restorer(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> Restorer | None:
+    if settings.restore == "off":
+        return None
+    desk = Desk(Punctuator.load(settings.restore_folder))
+    return Restorer(desk, clock=clock, took=partial(metrics.view, "transcript"))
 
 
 def engine_config(settings: Settings) -> EngineConfig:

@@ -9,11 +9,10 @@ from engine.text import prompts
 
 @dataclass(frozen=True)
 class Instructions:
-    """`summarise_on` has a place for {summary}, `restore` for {raw}, `ask` for {question}."""
+    """`summarise_on` has a place for {summary}, `ask` for {question}."""
 
     summarise: str
     summarise_on: str
-    restore: str
     ask: str
 
 
@@ -21,7 +20,6 @@ class Instructions:
 BUNDLED = Instructions(
     summarise=prompts.SUMMARISE,
     summarise_on=prompts.SUMMARISE_ON,
-    restore=prompts.RESTORE,
     ask="{question}",
 )
 
@@ -36,10 +34,6 @@ INSTRUCT = Instructions(
         "{summary}\n\nWrite the summary anew so that it covers the summary so far and what is new "
         "in the text, in a few plain sentences: topics, decisions, names, numbers, open questions. "
         "Write the summary only."
-    ),
-    restore=(
-        "Write this raw speech recognition output with capitals and punctuation, changing no "
-        "word: {raw}"
     ),
     ask=(
         "The text above is a live transcript that is still going on. Answer from it, briefly: "

@@ -105,7 +105,12 @@ def test_settings_do_not_change_once_made() -> None:
             "1021",
             "WEIR_NUM_DISCARD='1021': must be 1 to WEIR_NUM_RECENT (1020), or -1 for half of it",
         ),
-        ("WEIR_RESTORE", "maybe", "WEIR_RESTORE='maybe': should be 'auto' or 'off'"),
+        (
+            "WEIR_RESTORE",
+            "maybe",
+            "WEIR_RESTORE='maybe': must be auto, off, or a folder with an encoder that"
+            " python -m ops.restore has made",
+        ),
         (
             "WEIR_KV_DTYPE",
             "int4",

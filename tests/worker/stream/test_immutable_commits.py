@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from engine.restore.spelling import letters
 from tests.worker.workbench import (
     KEYS,
     STREAM,
@@ -20,7 +21,6 @@ from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Output
 from worker.keyspace.frozen import plain
 from worker.settings.config import Settings
-from worker.views.letters import letters
 
 # A recogniser that adds a word each time, in two segments; the last of each is final.
 WORDS = ["the", "gate", "at", "carrow", "bridge", "sticks", "when", "water", "comes", "down"]

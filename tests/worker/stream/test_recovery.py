@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
+from engine.restore.spelling import letters
 from tests.worker.workbench import (
     KEYS,
     STREAM,
@@ -22,7 +23,6 @@ from tests.worker.workbench import (
     settings_for,
 )
 from worker.settings.config import Settings
-from worker.views.letters import letters
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_worker_that_ends_while_busy_leaves_a_session_to_go_on_from(
     ids = publish(redis, 20)
     bench = Workbench(small)
     bench.pipeline.adopt(STREAM)
-    bench.run(8)
+    bench.run(until=lambda: redis.xlen(KEYS.transcript) >= 7)
     bench.pipeline.close()
     assert redis.hget(KEYS.state, "snapshot") != b""
     Workbench(small).run_to_end()
@@ -243,12 +243,12 @@ def test_lines_that_others_wrote_into_a_transcript_are_passed_over(
 
 
 def test_snapshots_of_a_stream_that_has_ended_are_removed(redis: Redis, small: Settings) -> None:
-    publish(redis, 10)
+    publish(redis, 40)
     bench = Workbench(small)
     bench.pipeline.adopt(STREAM)
     num_saved = 0
     while redis.hget(KEYS.state, "status") != b"closed":
-        bench.now += 0.5
+        bench.now += 5
         bench.run(1)
         num_saved = max(num_saved, len(list(small.snapshot_dir.glob("*.safetensors"))))
     assert num_saved in (1, 2), "the old one goes when the new one is committed"

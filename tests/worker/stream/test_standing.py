@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from engine.restore.spelling import letters
 from tests.worker.workbench import (
     KEYS,
     STREAM,
@@ -27,7 +28,6 @@ from worker.keyspace import registry
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.embedded import EmbeddedServer
 from worker.settings.config import Settings
-from worker.views.letters import letters
 
 
 @pytest.fixture
