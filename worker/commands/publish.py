@@ -107,6 +107,8 @@ def _publish(
             )
         what, entries = (_described(reading), _all(reading)) if reading else piped(file)
         publishing.say(f"{_named(arguments.file)} is {what}")
+        if arguments.speed and reading and not _times_of(reading.entries):
+            publishing.say("--speed has no times to go by: all goes at once (--rate counts words)")
         publishing.publish(pace.due(publishing.fit(entries)), at_once=reading is not None)
         if arguments.end:
             publishing.publish([(0.0, {"end_of_stream": "1"})])
@@ -139,8 +141,14 @@ def _described(reading: Reading) -> str:
 
 
 def _span(entries: Sequence[Fields]) -> str:
-    known = [(start, end) for start, end in map(times, entries) if start is not None]
+    known = _times_of(entries)
     if not known:
         return ", no times"
-    first, last = min(start for start, _ in known), max(end or start for start, end in known)
+    first, last = min(start for start, _ in known), max(end for _, end in known)
     return f", {clock(first)} to {clock(last)}"
+
+
+def _times_of(entries: Sequence[Fields]) -> list[tuple[float, float]]:
+    """Of those entries that say when they were said."""
+    found = map(times, entries)
+    return [(start, end) for start, end in found if start is not None and end is not None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import count
 
 from redis.exceptions import ConnectionError, TimeoutError
 from rich.console import Console
@@ -46,11 +47,12 @@ class Publishing:
 
     def fit(self, entries: Iterable[Fields | LeftOut]) -> Iterator[Fields]:
         """The entries, each small enough; what is none is said and passed over."""
-        for number, fields in enumerate(entries, 1):
+        numbers = count(1)
+        for fields in entries:
             if isinstance(fields, LeftOut):
                 self._leave_out(fields)
             else:
-                yield from self._fitted(fields, f"entry {number}")
+                yield from self._fitted(fields, f"entry {next(numbers)}")
 
     def publish(self, paced: Iterable[tuple[float, Fields]], *, at_once: bool = False) -> None:
         """Each entry when it is due, in seconds from now; at_once: with those due at that time."""

@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--file",
         metavar="PATH",
-        help="publish this instead of the shipped talk: JSON lines or plain lines; - reads "
-        "standard input",
+        help="publish this instead of the shipped talk: any file that `weir publish` reads; - "
+        "reads standard input",
     )
     parser.add_argument(
         "--speed",

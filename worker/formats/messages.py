@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from worker.formats.rows import Row
-from worker.formats.services import azure
+from worker.formats.services import azure, deepgram, whisper
 from worker.formats.tree import at, name, objects, seconds
 
 
 def unwrapped(message: dict[str, Any]) -> list[Row]:
     """The rows of one message. An object that is none of these is a row itself."""
+    for service in (whisper, deepgram):  # whole documents, a line each
+        if service.is_it(message):
+            return list(service.rows(message))
     if isinstance(message.get("text"), str):
         return [message]
     for is_it, rows in _KINDS:

@@ -5,6 +5,7 @@ What comes later cannot be looked at, so the first line decides: JSON objects, o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
@@ -14,7 +15,7 @@ from worker.formats.lines import BadLine, Fields, looks_like_object, read_line
 from worker.formats.rows import BadFile, LeftOut
 
 _WHOLE = "it cannot be read line by line: give the file itself, or say --format"
-_BEGINS = {"WEBVTT": "WebVTT captions", "{": "one JSON document", "[": "one JSON document"}
+_DOCUMENT = re.compile(r"[\[{]$|\[\s*[\[{]")
 
 
 def piped(file: BinaryIO) -> tuple[str, Iterator[Fields | LeftOut]]:
@@ -48,9 +49,8 @@ def _read(line: bytes, place: str, objects_only: bool) -> Iterator[Fields | Left
 def _check_first(line: bytes) -> bool:
     """Whether it is a JSON object, as all others then must be."""
     text = line.decode("utf-8", "replace").removeprefix("\ufeff").strip()
-    for begins, what in _BEGINS.items():
-        if text == begins or (begins.isalpha() and text.startswith(begins)):
-            raise BadFile(f"it begins like {what}; {_WHOLE}")
-    if cues.is_timing(text) or cues.is_sbv_timing(text):
+    if _DOCUMENT.match(text):
+        raise BadFile(f"it begins like one JSON document; {_WHOLE}")
+    if text.startswith("WEBVTT") or cues.is_timing(text) or cues.is_sbv_timing(text):
         raise BadFile(f"it begins like captions; {_WHOLE}")
     return looks_like_object(text)

@@ -91,6 +91,11 @@ def test_a_key_that_no_worker_looks_for_is_said(weir: Weir, redis: Redis) -> Non
     assert "WEIR_PATTERN" not in weir("publish", "live:a", file)[2]
 
 
+def test_a_speed_without_times_is_said(weir: Weir) -> None:
+    code, _, err = weir("publish", "live:a", str(SAMPLES / "plain.txt"), "--speed", "2")
+    assert code == 0 and "--speed has no times to go by" in err
+
+
 def test_an_entry_over_the_limit_is_split_at_a_word(
     weir: Weir, redis: Redis, tmp_path: Path
 ) -> None:

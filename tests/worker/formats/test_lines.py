@@ -64,6 +64,10 @@ def test_among_objects_nothing_else_is_said() -> None:
             },
             [{"text": "so", "start": "1.5", "end": "3.5", "final": "false", "speaker": "1"}],
         ),
+        (
+            {"text": "So. It", "language": "en", "segments": [{"text": "So."}, {"text": "It"}]},
+            [{"text": "So.", "lang": "en"}, {"text": "It", "lang": "en"}],
+        ),
         ({"type": "UtteranceEnd", "last_word_end": 3.5}, []),
         (
             {"results": [{"alternatives": [{"transcript": "so"}], "isFinal": True}]},

@@ -38,6 +38,11 @@ def test_numbers_may_be_said() -> None:
     assert list(entries) == [{"text": "1"}, {"text": "2"}, {"text": "three"}]
 
 
+def test_a_list_in_one_line_is_a_document() -> None:
+    with pytest.raises(BadFile, match="one JSON document"):
+        piped(io.BytesIO(b'[{"text": "one"}, {"text": "two"}]'))
+
+
 def test_nothing_is_nothing() -> None:
     assert list(piped(io.BytesIO())[1]) == []
 

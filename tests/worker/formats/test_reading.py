@@ -115,6 +115,13 @@ def test_every_format_has_a_sample() -> None:
     assert {format for format, _, _ in SHAPES.values()} == FORMATS.keys()
 
 
+@pytest.mark.parametrize(
+    "name", ["whisper.json", "whisperx.json", "whisper_cpp.json", "openai_verbose.json"]
+)
+def test_the_language_is_a_code(name: str) -> None:
+    assert {fields["lang"] for fields in sample(name).entries} == {"en"}
+
+
 def test_rolling_captions_are_said_once() -> None:
     reading = sample("youtube.vtt")
     assert texts(reading) == SAID

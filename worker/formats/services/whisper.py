@@ -15,6 +15,14 @@ from worker.formats.rows import Row, row
 from worker.formats.tree import at, name, objects, seconds
 
 _PLACES = ("segments", "transcription", "chunks")
+# OpenAI's API names languages; everybody else has codes.
+_CODES = {
+    **{"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it"},
+    **{"portuguese": "pt", "dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk"},
+    **{"swedish": "sv", "norwegian": "no", "danish": "da", "finnish": "fi", "czech": "cs"},
+    **{"turkish": "tr", "greek": "el", "hebrew": "he", "arabic": "ar", "hindi": "hi"},
+    **{"chinese": "zh", "japanese": "ja", "korean": "ko", "thai": "th", "vietnamese": "vi"},
+}
 
 
 def is_it(document: Any) -> bool:
@@ -23,6 +31,7 @@ def is_it(document: Any) -> bool:
 
 def rows(document: Any) -> Iterator[Row]:
     language = name(at(document, "language")) or name(at(document, "result", "language"))
+    language = _CODES.get(language or "", language)
     pieces = next((found for place in _PLACES if (found := objects(document, place))), [])
     for item in pieces:
         start, end = _times(item)
