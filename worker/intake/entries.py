@@ -27,7 +27,7 @@ _CLEAN = {**_CONTROLS, **_LINE_BREAKS}
 # What a field may be besides the text; `Entry.unread` names some of these.
 ABOUT_THE_TEXT = ("speaker", "start", "end", "segment", "final", "lang", "end_of_stream")
 _KNOWN = frozenset({b"text", *(name.encode() for name in ABOUT_THE_TEXT)})
-REJECTIONS = ("no_text", "not_utf8", "too_big", "trimmed")
+REJECTIONS = ("no_text", "not_utf8", "too_big", "trimmed", "deleted", "lost")
 _EARLIEST_CLOCK_MS = 10**12
 _MAX_REPUBLISHED_CHARS = 2048
 _INPUT = "input."  # before the name of a field that has, in the transcript, another meaning

@@ -31,7 +31,7 @@ SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its pla
 SECONDS_WITHOUT_ROOM = 1.0  # before it is looked again who could go
 
 _LOST: dict[Refusal, str] = {
-    "taken": "another worker has taken it over",
+    "taken": "another worker has taken it over, or the server does not know it any more",
     "older": "the server has lost commits of it",
 }
 

@@ -26,7 +26,7 @@ class Commit:
 
     @property
     def num_entries(self) -> int:
-        """None where the count goes back: the stream was made anew."""
+        """Nought where the count goes back: the stream was made anew."""
         return max(0, self.after.entries_read - self.before.entries_read)
 
 

@@ -40,7 +40,8 @@ class PlacedLine:
 def open_stream(
     kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease, reached: Reached | None = None
 ) -> LiveStream | None:
-    """None if nothing is left to do: the message to adopt it came late, or twice.
+    """None if nothing is left to do: the message to adopt it came late, or twice, or all keys of
+    the stream are gone.
 
     reached: how far this worker has read the stream already, if it has. Raises engine.NoFreeRow
     and redis' errors; no row is taken then.
@@ -48,11 +49,13 @@ def open_stream(
     outbox = Outbox(lease, Checkpoint.load(redis, lease.stream))
     found = marked(redis, lease.stream)
     is_the_same = place(outbox, found)
-    if _rests(redis, outbox):
+    is_gone = found is None and reached is not None and not outbox.checkpoint.num_commits
+    if is_gone or _rests(redis, outbox):
         return None
     if told := missing(redis, outbox, found, reached):
         log.warning("%s: %s", lease.stream, told["reason"])
         Outputs(kit.settings, outbox).rejected(told)
+        kit.metrics.rejected(told["notice"])
     is_new = outbox.checkpoint.status == "closed" or "summary" not in outbox.checkpoint.views
     outbox.advance(status="live")
     if is_new:

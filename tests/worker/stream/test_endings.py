@@ -35,13 +35,14 @@ def is_closed(redis: Redis) -> bool:
     return redis.hget(KEYS.state, "status") == b"closed"
 
 
-@pytest.mark.parametrize("num_rounds", range(8))
+@pytest.mark.parametrize("num_rounds", [0, 1, 2, 5])
 def test_a_stream_whose_end_is_read_closes_although_a_snapshot_is_due(
     redis: Redis, small: Settings, num_rounds: int
 ) -> None:
     """Its last lines are not fed yet by then."""
-    bench = Workbench(small)
-    for _ in range(60):
+    long = {"num_recent": 600, "summary_tokens": 400, "summary_seconds": 10**6}
+    bench = Workbench(small.model_copy(update=long))
+    for _ in range(240):
         redis.xadd(STREAM, {"text": "A"})
     end = redis.xadd(STREAM, {"end_of_stream": "1"})
     bench.pipeline.adopt(STREAM)

@@ -236,6 +236,24 @@ def test_a_stream_that_is_asked_about_before_it_is_there_is_read_when_it_comes(
     assert_told_once(redis_text, ids)
 
 
+def test_an_owner_whose_server_has_lost_everything_makes_nothing_of_it(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    bench = Workbench(small)
+    publish(redis, 3, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    redis.flushall()
+    for _ in range(40):
+        bench.now += small.lease_seconds / 30
+        bench.run(1)
+    assert not bench.streams
+    assert registry.unowned_live(redis, small.patterns) == []
+    ids = publish(redis, 3)
+    bench.run_to_end()
+    assert_told_once(redis_text, ids)
+
+
 def test_a_stream_of_an_earlier_version_goes_on(
     redis: Redis, redis_text: Redis, small: Settings
 ) -> None:
