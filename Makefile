@@ -4,15 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: venv demo test check bench clean
+.PHONY: venv demo test check bench chaos clean
 
 venv: $(STAMP)  ## Weir and its libraries, for `. .venv/bin/activate`
 
 demo: $(STAMP)  ## the whole path on a half-hour talk: embedded Valkey, one Celery worker, the bundled model
 	$(BIN)/weir demo $(ARGS)
 
-test: $(STAMP)  ## every test; starts what it needs
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP)  ## every test, on up to four cores; starts what it needs
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 check: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
@@ -21,6 +21,9 @@ check: $(STAMP)  ## style and types
 
 bench: $(STAMP)  ## side-by-side speed figures; the last line is JSON
 	$(BIN)/weir bench $(ARGS)
+
+chaos: $(STAMP)  ## workers and servers are killed, frozen and lied to; exit 1 if a word is lost or comes twice
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

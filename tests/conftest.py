@@ -14,6 +14,7 @@ for _name in [name for name in os.environ if name.startswith("WEIR_")]:
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from random_order.config import Config as Order  # noqa: E402
 from redis import Redis  # noqa: E402
 
 import engine  # noqa: E402, F401  # before transformers: silences what libraries say to nobody
@@ -23,11 +24,38 @@ from worker.settings.config import Settings  # noqa: E402
 
 # A shared machine stalls now and then; how long an example takes is never what a test is about.
 settings.register_profile(
-    "weir", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "weir",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("weir")
 
 _MUST_EXPIRE = (":lease", ":requested", ":published")
+
+
+# These take longest: whoever starts with them need not wait for them at the end.
+_FIRST = ("tests/engine/gpu", "tests/system", "tests/worker/stream", "tests/bench")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not Order(config).is_enabled:
+        items.sort(key=lambda item: not item.nodeid.startswith(_FIRST))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """After a failure: what to do next."""
+    reports = [r for how in ("failed", "error") for r in terminalreporter.getreports(how)]
+    if not reports:
+        return
+    say = terminalreporter.line
+    terminalreporter.section("what to do")
+    say(f"One alone, with all that it prints: make test ARGS='-n0 -s {reports[0].nodeid}'")
+    if Order(config).is_enabled:
+        say(f"All in this order: make test ARGS=--random-order-seed={Order(config).seed}")
 
 
 @pytest.fixture(scope="session")

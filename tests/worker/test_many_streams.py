@@ -187,12 +187,11 @@ def test_a_full_disk_costs_rebuilds_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ids = {name: publish(redis, 6, name) for name in NAMES}
-    bench = Workbench(crowded.model_copy(update={"park_host_bytes": 200_000}))
+    bench = Workbench(crowded.model_copy(update={"park_host_bytes": 40_000}))
     adopt_all(bench)
     bench.run(5)
     monkeypatch.setattr(snapshot, "_write_atomically", disk_without_room)
-    bench.run(30)
-    assert lost(bench, "not_stored") > 0
+    bench.run(until=lambda: lost(bench, "not_stored") > 0)
     assert 0 < len(bench.streams) < len(NAMES), "what fits into memory goes on"
     num_asked = 0
     while waiting := [name for name in NAMES if status(redis, name) != "closed"]:

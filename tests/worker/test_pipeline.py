@@ -212,7 +212,7 @@ def test_a_stream_that_was_made_anew_with_lower_ids_is_read_from_its_start(
         say(id=f"{number}-0")
     if not is_owned:
         assert registry.figures(redis, patterns)[0].lag_entries == 2
-        assert registry.unowned_live(redis, patterns) == [STREAM]
+        assert registry.look(redis, patterns).unowned == [STREAM]
         bench = Workbench(settings)
         bench.pipeline.adopt(STREAM)
     bench.now += 3  # it is asked now and then
@@ -222,7 +222,7 @@ def test_a_stream_that_was_made_anew_with_lower_ids_is_read_from_its_start(
     told = column(outputs(redis_text, KEYS.transcript), "entry")
     assert told == ["5-0", "6-0", "7-0", "5-0", "6-0", "7-0"]
     assert Checkpoint.load(redis, STREAM).entries_read == 3
-    assert registry.unowned_live(redis, patterns) == []
+    assert registry.look(redis, patterns).unowned == []
 
 
 def test_hypotheses_become_a_transcript_that_is_never_revised(

@@ -13,7 +13,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from engine import Desk, Engine, EngineConfig, Tokenizer
-from engine.model.load import load
+from engine.memory.formats import format_of
+from engine.model.load import load_weights
 from engine.model.model import StreamingModel
 from engine.model.source import source_of
 from worker.keyspace.connection import connect, connect_blocking
@@ -160,7 +161,15 @@ def _patiently(desk: Desk, _seconds: float) -> None:
 
 @cache
 def _load(config: EngineConfig) -> tuple[StreamingModel, Tokenizer]:
-    return load(config), Tokenizer.load(source_of(config))
+    """Of the bundled model the first layer alone: what is written is worse, who waits for whom and
+    what is kept is the same. Whole it runs in tests/system."""
+    hf = load_weights(config)
+    if config.model == "bundled":
+        hf.model.layers = hf.model.layers[:1]
+        hf.config.num_hidden_layers = 1
+    model = StreamingModel(hf, format_of(config.dtype))
+    model.pack()
+    return model, Tokenizer.load(source_of(config))
 
 
 def make_engine(settings: Settings) -> Engine:

@@ -54,12 +54,28 @@ def discover(redis: Redis, patterns: Iterable[str]) -> list[str]:
     return sorted(name for name in names if name is not None and not is_own_key(name))
 
 
-def unowned_live(redis: Redis, patterns: Iterable[str]) -> list[str]:
-    """Streams without an owner that need one: something is unread or asked for, or not finished.
+@dataclass(frozen=True)
+class Look:
+    """unowned: streams without an owner that need one. next_seconds: when the next lease runs out,
+    unless it is renewed before; None if there is none."""
+
+    unowned: list[str]
+    next_seconds: float | None = None
+
+
+def look(redis: Redis, patterns: Iterable[str]) -> Look:
+    """What a round of the reconciler needs to know of all streams."""
+    streams = discover(redis, patterns)
+    left = _lease_seconds(redis, streams)
+    free = [stream for stream in streams if left[stream] is None]
+    return Look(_in_need(redis, free), min((s for s in left.values() if s), default=None))
+
+
+def _in_need(redis: Redis, unowned: Sequence[str]) -> list[str]:
+    """Those of which something is unread or asked for, or that are not finished.
 
     A closed stream that gets new entries is live again. One that is broken needs a person first.
     """
-    unowned = _unowned(redis, discover(redis, patterns))
     known = {facts.stream: facts for facts in _facts(redis, unowned)}
     rest = {stream for stream, facts in known.items() if not facts.needs_an_owner}
     wrong = broken(redis, [stream for stream in unowned if stream not in rest])
@@ -89,12 +105,17 @@ def has_news(redis: Redis, stream: str, *, entry_id: str, request_id: str) -> bo
     return bool(redis.xread(cursors, count=1))
 
 
-def _unowned(redis: Redis, streams: Sequence[str]) -> list[str]:
-    """Most have an owner, and of those nothing else needs to be asked."""
+def _lease_seconds(redis: Redis, streams: Sequence[str]) -> dict[str, float | None]:
+    """How long each is still owned; None if it is not. Most are, and of those nothing else needs
+    to be asked."""
     pipe = redis.pipeline(transaction=False)
     for stream in streams:
-        pipe.exists(stream_keys(stream).lease)
-    return [s for s, is_owned in zip(streams, pipe.execute(), strict=True) if not is_owned]
+        pipe.pttl(stream_keys(stream).lease)
+    no_lease = -2
+    return {
+        stream: None if left_ms == no_lease else max(0.001, left_ms / 1000)
+        for stream, left_ms in zip(streams, pipe.execute(), strict=True)
+    }
 
 
 def figures(redis: Redis, patterns: Iterable[str]) -> list[StreamFigures]:

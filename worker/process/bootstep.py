@@ -117,7 +117,7 @@ def host(app: WeirCelery) -> Hosted:
     engine = EngineThread(pipeline, metrics, beat=heartbeat.beat, ended=_end_celery)
     reconciler = Reconciler(
         redis,
-        partial(registry.unowned_live, redis, settings.patterns),
+        partial(registry.look, redis, settings.patterns),
         partial(_send_adopt, app),
         metrics,
         interval_seconds=settings.discover_seconds,

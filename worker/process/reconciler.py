@@ -1,23 +1,27 @@
 """Finds live streams that nobody owns and says so, again and again.
 
 This makes messages expendable: one that is lost, or that met only full workers, is repeated at the
-next round.
+next round. A lease that will run out before the next round is waited for by whoever saw it: a
+stream whose owner died is named when it becomes free, and not up to a round later.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from kombu.exceptions import OperationalError
 from redis import Redis
 
 from worker.keyspace.lease import take_turn
+from worker.keyspace.registry import Look
 from worker.keyspace.trouble import is_passing
 from worker.watch.metrics import Metrics
 
 logger = logging.getLogger(__name__)
+
+AFTERWARDS_SECONDS = 0.02  # the server needs a moment to see that a lease has run out
 
 ROUND_KEY = "weir:reconciler"
 """Held for one interval by whoever makes this interval's round; it runs out by itself."""
@@ -29,7 +33,7 @@ class Reconciler(threading.Thread):
     def __init__(
         self,
         redis: Redis,
-        unowned: Callable[[], Iterable[str]],
+        look: Callable[[], Look],
         send_adopt: Callable[[str], object],
         metrics: Metrics,
         *,
@@ -38,17 +42,20 @@ class Reconciler(threading.Thread):
     ) -> None:
         super().__init__(name="weir-reconciler", daemon=True)
         self._redis = redis
-        self._unowned = unowned
+        self._look = look
         self._send_adopt = send_adopt
         self._metrics = metrics
         self._interval_seconds = interval_seconds
         self._round_key = round_key
+        self._waits_for: float | None = None  # seconds until a lease runs out, seen in our round
         self._stopping = threading.Event()
 
     def run(self) -> None:
         while not self._stopping.is_set():
             self._try_round()
-            self._stopping.wait(self._interval_seconds)
+            self._stopping.wait(
+                self._interval_seconds if self._waits_for is None else self._waits_for
+            )
 
     def stop(self) -> None:
         """Ends soon; a round in progress may still send a few messages, which do no harm."""
@@ -56,13 +63,20 @@ class Reconciler(threading.Thread):
 
     def reconcile(self) -> int:
         """Make this interval's round unless another worker has; returns the messages sent."""
-        # Shorter than the interval, or a lone worker would find its own last round in the way.
-        is_ours = take_turn(self._redis, self._round_key, seconds=0.9 * self._interval_seconds)
-        unowned = list(self._unowned()) if is_ours else []
-        self._metrics.unowned(len(unowned))
-        for stream in unowned:
+        seen = self._look() if self._is_our_turn() else Look([])
+        self._metrics.unowned(len(seen.unowned))
+        for stream in seen.unowned:
             self._send_adopt(stream)
-        return len(unowned)
+        if seen.next_seconds is not None and seen.next_seconds < self._interval_seconds:
+            self._waits_for = seen.next_seconds + AFTERWARDS_SECONDS
+        return len(seen.unowned)
+
+    def _is_our_turn(self) -> bool:
+        if self._waits_for is not None:  # the second look of a round that was ours
+            self._waits_for = None
+            return True
+        # Shorter than the interval, or a lone worker would find its own last round in the way.
+        return take_turn(self._redis, self._round_key, seconds=0.9 * self._interval_seconds)
 
     def _try_round(self) -> None:
         try:

@@ -21,8 +21,11 @@ from engine.model.load import load
 from engine.model.lone_stream import LoneStream
 from engine.schedule.window import Window
 from engine.text.tokenizer import Tokenizer
-from engine.weights.int8_linear import INSTRUCTIONS
-from tests.engine.weights.int8_products import needs_products, without_instructions
+from tests.engine.weights.int8_products import (
+    needs_products,
+    with_instructions,
+    without_instructions,
+)
 from tests.engine.weights.torchao_missing import without_torchao
 
 TEXT = "The gauge by the bridge was read at six, and again at seven.\n" * 6
@@ -100,9 +103,7 @@ def test_without_torchao_its_formats_are_left_out_in_one_line(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     without_torchao(monkeypatch)
-    monkeypatch.setattr(
-        torch.cpu, "get_capabilities", lambda: {INSTRUCTIONS[0]: True}, raising=False
-    )
+    with_instructions(monkeypatch)
     comparison = run(trial)
     needing = [name for name, formats in FORMATS.items() if "weight_dtype" in formats]
     assert list(comparison.figures) == [name for name in FORMATS if name not in needing]

@@ -9,6 +9,7 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
+from engine.weights import int8_linear
 from engine.weights.int8_linear import INSTRUCTIONS, multiplies_int8
 
 needs_products = pytest.mark.skipif(
@@ -20,6 +21,12 @@ needs_products = pytest.mark.skipif(
 def without_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     has = {"avx2": True, "avx512_vnni": False, "amx_int8": False}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+
+
+def with_instructions(monkeypatch: pytest.MonkeyPatch, name: str = INSTRUCTIONS[0]) -> None:
+    """One of them, and an oneDNN that uses it."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {name: True}, raising=False)
+    monkeypatch.setattr(int8_linear, "_ops", lambda: PlainProducts(saturates=False))
 
 
 def generators() -> st.SearchStrategy[torch.Generator]:

@@ -30,6 +30,7 @@ from tests.engine.weights.int8_products import (
     PlainProducts,
     generators,
     needs_products,
+    with_instructions,
     without_instructions,
 )
 
@@ -239,20 +240,15 @@ def test_products_are_integers_where_the_processor_says_so_and_their_sums_are_ri
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """oneDNN can be told not to use what the processor has; its sums then saturate."""
-    plain, saturating = (PlainProducts(saturates=saturates) for saturates in (False, True))
-    monkeypatch.setattr(int8_linear, "_ops", lambda: plain)
     without_instructions(monkeypatch)
     assert not multiplies_int8("cpu")
     for name in INSTRUCTIONS:
-        monkeypatch.setattr(
-            torch.cpu, "get_capabilities", lambda name=name: {name: True}, raising=False
-        )
-        monkeypatch.setattr(int8_linear, "_ops", lambda: plain)
+        with_instructions(monkeypatch, name)
         assert multiplies_int8("cpu")
         assert not multiplies_int8("cuda:0")
-        monkeypatch.setattr(int8_linear, "_ops", lambda: saturating)
+        monkeypatch.setattr(int8_linear, "_ops", lambda: PlainProducts(saturates=True))
         assert not multiplies_int8("cpu")
-    monkeypatch.setattr(int8_linear, "_ops", lambda: plain)
+    with_instructions(monkeypatch)
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert not multiplies_int8("cpu")
 

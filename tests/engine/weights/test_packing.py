@@ -23,6 +23,7 @@ from tests.engine.streams import Stream, mixture_logits, tokens
 from tests.engine.weights.int8_products import (
     PlainProducts,
     needs_products,
+    with_instructions,
     without_instructions,
 )
 
@@ -130,8 +131,7 @@ def test_a_layer_without_answers_stays_as_it_is() -> None:
 def test_products_that_saturate_are_seen_and_left_to_torchao(
     saturates: bool, input_bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    has = {int8_linear.INSTRUCTIONS[0]: True}
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    with_instructions(monkeypatch)
     monkeypatch.setattr(int8_linear, "_ops", lambda: PlainProducts(saturates=saturates))
     model = tiny("llama")
     quantise(model, "int8")

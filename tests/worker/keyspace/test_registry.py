@@ -11,7 +11,7 @@ from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Committer, Output
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Lease, Leases
-from worker.keyspace.registry import discover, figures, unowned_live
+from worker.keyspace.registry import Look, discover, figures, look
 from worker.keyspace.requests import request
 
 PATTERNS = ("live:*",)
@@ -64,13 +64,13 @@ def test_a_name_that_is_not_utf_8_is_passed_over_and_named_once(
 
 def test_a_new_stream_needs_an_owner(redis: Redis) -> None:
     publish(redis)
-    assert unowned_live(redis, PATTERNS) == ["live:a"]
+    assert look(redis, PATTERNS).unowned == ["live:a"]
 
 
 def test_an_owned_stream_needs_no_other(redis: Redis, leases: Leases) -> None:
     publish(redis)
     leases.acquire("live:a")
-    assert unowned_live(redis, PATTERNS) == []
+    assert look(redis, PATTERNS).unowned == []
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_with_all_read_the_status_decides(
 ) -> None:
     [last] = publish(redis)
     commit(redis, leases, Checkpoint(entry_id=last, entries_read=1, status=status))  # type: ignore[arg-type]
-    assert (unowned_live(redis, PATTERNS) == ["live:a"]) == needs
+    assert (look(redis, PATTERNS).unowned == ["live:a"]) == needs
 
 
 @pytest.mark.parametrize("status", ["parked", "closed"])
@@ -89,7 +89,7 @@ def test_new_entries_make_a_stream_live_again(redis: Redis, leases: Leases, stat
     [last] = publish(redis)
     commit(redis, leases, Checkpoint(entry_id=last, entries_read=1, status=status))  # type: ignore[arg-type]
     publish(redis)
-    assert unowned_live(redis, PATTERNS) == ["live:a"]
+    assert look(redis, PATTERNS).unowned == ["live:a"]
 
 
 def test_a_request_needs_an_owner(redis: Redis, leases: Leases) -> None:
@@ -97,15 +97,15 @@ def test_a_request_needs_an_owner(redis: Redis, leases: Leases) -> None:
     closed = Checkpoint(entry_id=last, entries_read=1, status="closed")
     commit(redis, leases, closed)
     request(redis, "live:a", "flush")
-    assert unowned_live(redis, PATTERNS) == ["live:a"]
+    assert look(redis, PATTERNS).unowned == ["live:a"]
     [(request_id, _)] = redis.xrange(KEYS.requests)
     commit(redis, leases, replace(closed, request_id=request_id.decode()))
-    assert unowned_live(redis, PATTERNS) == []
+    assert look(redis, PATTERNS).unowned == []
 
 
 def test_an_entry_that_was_deleted_unread_needs_nobody(redis: Redis) -> None:
     redis.xdel("live:a", *publish(redis))
-    assert unowned_live(redis, PATTERNS) == []
+    assert look(redis, PATTERNS).unowned == []
 
 
 @pytest.mark.parametrize("kind", ["summary", "state", "memory", "requests"])
@@ -118,7 +118,7 @@ def test_a_stream_whose_own_key_has_a_wrong_type_is_shown_as_broken(
     key = getattr(stream_keys(stream), kind)
     redis.rpush(key, "neither a stream, a hash nor a string")
     for _ in range(3):
-        assert unowned_live(redis, PATTERNS) == ["live:a"]
+        assert look(redis, PATTERNS).unowned == ["live:a"]
     assert [(line.stream, line.status) for line in figures(redis, PATTERNS)] == [
         ("live:a", "new"),
         (stream, "broken"),
@@ -153,6 +153,21 @@ def test_a_stream_that_is_read_to_its_end_has_no_lag(redis: Redis, leases: Lease
     commit(redis, leases, Checkpoint(entry_id=ids[1], entries_read=2))
     [line] = figures(redis, PATTERNS)
     assert (line.lag_entries, line.lag_seconds) == (0, None)
+
+
+def test_the_lease_that_runs_out_first_is_known(redis: Redis) -> None:
+    for stream, seconds in (("live:a", 60), ("live:b", 5)):
+        redis.xadd(stream, {"text": "hi"})
+        redis.set(stream_keys(stream).lease, "somebody", ex=seconds)
+    seen = look(redis, PATTERNS)
+    assert seen.unowned == []
+    assert seen.next_seconds is not None
+    assert 0 < seen.next_seconds <= 5
+
+
+def test_without_a_lease_none_runs_out(redis: Redis) -> None:
+    redis.xadd("live:a", {"text": "hi"})
+    assert look(redis, PATTERNS) == Look(["live:a"], None)
 
 
 def test_ids_that_are_no_times_have_no_age(redis: Redis) -> None:

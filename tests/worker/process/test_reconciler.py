@@ -8,6 +8,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError
 
 from tests.system.celery_worker import until
+from worker.keyspace.registry import Look
 from worker.process.reconciler import ROUND_KEY, Reconciler
 from worker.watch.metrics import Metrics
 
@@ -19,11 +20,12 @@ class Worker:
 
     def __init__(self, redis: Redis, *unowned: str, interval_seconds: float = HOUR) -> None:
         self.unowned = list(unowned)
+        self.next_seconds: float | None = None
         self.sent: list[str] = []
         self.metrics = Metrics(CollectorRegistry())
         self.reconciler = Reconciler(
             redis,
-            lambda: self.unowned,
+            lambda: Look(list(self.unowned), self.next_seconds),
             self.sent.append,
             self.metrics,
             interval_seconds=interval_seconds,
@@ -70,18 +72,38 @@ def test_a_lone_worker_makes_round_after_round(redis: Redis) -> None:
     assert not worker.reconciler.is_alive()
 
 
+def test_a_lease_that_runs_out_before_the_next_round_is_looked_at_when_it_has(redis: Redis) -> None:
+    looks = iter([Look([], 0.05), Look(["live:a"])])
+    sent: list[str] = []
+    metrics = Metrics(CollectorRegistry())
+    reconciler = Reconciler(redis, lambda: next(looks), sent.append, metrics, interval_seconds=HOUR)
+    reconciler.start()
+    until(lambda: sent, lambda: "named an hour later")
+    reconciler.stop()
+    reconciler.join(10)
+
+
+def test_a_second_look_is_no_round_of_its_own(redis: Redis) -> None:
+    worker = Worker(redis, "live:a")
+    worker.next_seconds = 0.05
+    assert worker.reconciler.reconcile() == 1
+    worker.next_seconds = None
+    assert worker.reconciler.reconcile() == 1  # the second look of the same round
+    assert worker.reconciler.reconcile() == 0  # the next one is not due yet
+
+
 @pytest.mark.parametrize("error", [ConnectionError("gone"), RuntimeError("bug")])
 def test_a_round_that_fails_is_made_again(redis: Redis, error: Exception) -> None:
     worker = Worker(redis, "live:a", interval_seconds=0.05)
     failures = iter([error])
 
-    def unowned() -> list[str]:
+    def look() -> Look:
         for failure in failures:
             raise failure
-        return ["live:a"]
+        return Look(["live:a"])
 
     sent: list[str] = []
-    reconciler = Reconciler(redis, unowned, sent.append, worker.metrics, interval_seconds=0.05)
+    reconciler = Reconciler(redis, look, sent.append, worker.metrics, interval_seconds=0.05)
     reconciler.start()
     until(lambda: sent, lambda: "no round after the one that failed")
     reconciler.stop()
