@@ -37,14 +37,14 @@ class Violation:
 
 @dataclass(frozen=True)
 class Outputs:
-    """All that a stream has in Redis. `past`: entries that the input had when it was deleted."""
+    """All that a stream has in Redis. `past`: the inputs of its name that were deleted."""
 
     stream: str
     input: Entries
     transcript: Entries
     summary: Entries
     rejected: Entries
-    past: Entries = field(default=())
+    past: Sequence[Entries] = field(default=())
 
 
 def check(outputs: Outputs, *, is_rewritten: bool, may_be_told: bool) -> list[Violation]:
@@ -65,7 +65,12 @@ def _check_plain(outputs: Outputs) -> Found:
     expected = {
         i: letters(fields.get("text", "")) for i, fields in outputs.input if _is_read(fields)
     }
-    past = {i: letters(fields.get("text", "")) for i, fields in outputs.past if _is_read(fields)}
+    past = {
+        i: letters(fields.get("text", ""))
+        for life in outputs.past
+        for i, fields in life
+        if _is_read(fields)
+    }
     groups = [
         (entry, letters("".join(line["text"] for _, line in lines)))
         for entry, lines in itertools.groupby(outputs.transcript, lambda line: line[1]["entry"])
@@ -87,30 +92,33 @@ def _check_plain(outputs: Outputs) -> Found:
         for a, b in itertools.pairwise(places)
         if b < a
     )
-    first_gap = next((i for i in past if not seen[i]), None)
-    if first_gap and any(seen[i] and order[i] > order[first_gap] for i in past):
-        yield "lost", f"{first_gap} of what the input had before it was deleted"
+    for life in outputs.past:  # what was not read when it was deleted is its end, and no hole
+        ids = [i for i, _ in life if i in past]
+        first_gap = next((place for place, i in enumerate(ids) if not seen[i]), len(ids))
+        yield from (("lost", f"what was before {i}") for i in ids[first_gap:] if seen[i])
 
 
 def _check_rewritten(outputs: Outputs) -> Found:
-    finals: dict[str, list[str]] = {}
-    heard: set[str] = set()
-    for _, fields in (*outputs.past, *outputs.input):
-        words = _words(fields.get("text", ""))
-        heard.update(words)
-        if fields.get("final") == "1":
-            finals[fields["segment"]] = words
+    finals = {f["segment"]: _words(f["text"]) for _, f in outputs.input if f.get("final") == "1"}
+    lives = (*outputs.past, outputs.input)
+    heard = Counter(word for life in lives for word in _heard(life))
     said = [word for _, line in outputs.transcript for word in _words(line["text"])]
     seen, place = Counter(said), {word: at for at, word in enumerate(said)}
-    owed = {s for _, fields in outputs.input if (s := fields.get("segment"))}
     for segment, words in finals.items():
-        missing = [word for word in words if not seen[word]] if segment in owed else []
+        missing = [word for word in words if not seen[word]]
         yield from (("lost", f"{word} of {segment}: {' '.join(words)}") for word in missing)
         places = [place[word] for word in words if word in place]
         if places != sorted(places):
             yield "order", f"{segment}: {' '.join(words)}"
-    yield from (("twice", f"{word}, {num} times") for word, num in seen.items() if num > 1)
-    yield from (("nowhere", word) for word in seen if word not in heard)
+    for word, num in seen.items():
+        if not heard[word]:
+            yield "nowhere", word
+        elif num > heard[word]:
+            yield "twice", f"{word}, {num} times"
+
+
+def _heard(life: Entries) -> set[str]:
+    return {word for _, fields in life for word in _words(fields.get("text", ""))}
 
 
 def _words(text: str) -> list[str]:
@@ -148,7 +156,7 @@ def _check_tiles(outputs: Outputs) -> Found:
 
 def _check_rejected(outputs: Outputs, may_be_told: bool) -> Found:
     bad = [i for i, fields in outputs.input if not _is_read(fields)]
-    past = {i for i, fields in outputs.past if not _is_read(fields)}
+    past = {i for life in outputs.past for i, fields in life if not _is_read(fields)}
     told = [(f["entry_id"], f["reason"]) for _, f in outputs.rejected]
     refused = [entry for entry, reason in told if "no text" in reason and entry not in past]
     if refused != bad:

@@ -191,7 +191,7 @@ def delete_input(arena: Arena, times: int) -> Iterator[None]:
         arena.publisher.be_silent()
         arena.sleep(arena.rng.choice((0.0, 0.3, 1.0)))
         for stream in arena.streams:
-            arena.past.setdefault(stream, []).extend(arena.redis.xrange(stream))
+            arena.past.setdefault(stream, []).append(arena.redis.xrange(stream))
             arena.redis.delete(stream)
         arena.sleep(arena.rng.choice((0.0, 1.0)))
         arena.publisher.speak()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def kinds(outputs: Outputs, *, is_rewritten: bool = False, may_be_told: bool = F
     return {violation.kind for violation in found}
 
 
-def changed(outputs: Outputs, **parts: Entries) -> Outputs:
+def changed(outputs: Outputs, **parts: Any) -> Outputs:
     return Outputs(**{**outputs.__dict__, **parts})
 
 
@@ -128,7 +129,7 @@ def test_what_an_input_had_before_it_was_deleted_may_be_cut_off_and_nothing_else
     past = [(f"0-{n}", {"text": f"Earlier {n}."}) for n in range(1, 5)]
     lines = [(f"8-{n}", {"entry": i, "text": f["text"]}) for n, (i, f) in enumerate(past)]
     tiles = [("8-9", {"first": "0-1", "last": "0-4", "tokens": "9"}), *plain.summary]
-    whole = changed(plain, past=past, transcript=[*lines, *plain.transcript], summary=tiles)
+    whole = changed(plain, past=[past], transcript=[*lines, *plain.transcript], summary=tiles)
     assert kinds(whole) == set()
     cut = changed(whole, transcript=[*lines[:2], *plain.transcript])
     assert "lost" not in kinds(cut)
@@ -155,6 +156,15 @@ def test_every_word_of_a_final_that_is_missing_or_comes_again_is_seen(
     assert "lost" in kinds(changed(recognised, transcript=without), is_rewritten=True)
     again = [*recognised.transcript, (i, {**line, "text": words[-1]})]
     assert "twice" in kinds(changed(recognised, transcript=again), is_rewritten=True)
+
+
+def test_what_is_said_again_of_an_input_that_was_made_anew_may_be_told_again(
+    recognised: Outputs,
+) -> None:
+    again = [*recognised.transcript, *recognised.transcript]
+    one_life = changed(recognised, transcript=again)
+    assert "twice" in kinds(one_life, is_rewritten=True)
+    assert "twice" not in kinds(changed(one_life, past=[recognised.input]), is_rewritten=True)
 
 
 def test_words_of_a_final_that_change_places_are_seen(recognised: Outputs) -> None:

@@ -11,8 +11,9 @@
 local state, lease, input = KEYS[1], KEYS[2], KEYS[3]
 local owner, epoch, lease_ms, commit_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-local known =
-  redis.call('HMGET', state, 'epoch', 'owner', 'commit_id', 'entry_id', 'num_commits', 'input')
+local known = redis.call(
+  'HMGET', state, 'epoch', 'owner', 'commit_id', 'entry_id', 'num_commits', 'input', 'entries_read'
+)
 if known[3] == commit_id then return 'repeated' end
 if known[1] ~= epoch or known[2] ~= owner then return 'epoch' end
 if (known[4] or '0-0') ~= ARGV[5] or (known[5] or '0') ~= ARGV[6] then return 'checkpoint' end
@@ -36,6 +37,16 @@ local stream = stream_info(input)
 local mark = stream and mark_of(input) or known[6] or ''
 if checkpoint['input'] ~= mark then return 'input' end
 if stream and is_after(checkpoint['entry_id'], stream['last-generated-id']) then return 'beyond' end
+
+-- Others may have come after those that are left: as many entries must lie between the last commit
+-- and this one as were read. Where some were trimmed or deleted meanwhile, that cannot be told.
+local function lacks_entries()
+  local before, after = known[4] or '0-0', checkpoint['entry_id']
+  local num_read = tonumber(checkpoint['entries_read']) - tonumber(known[7] or 0)
+  if num_read < 1 or is_after(removed_until(stream), before) then return false end
+  return #redis.call('XRANGE', input, '(' .. before, after, 'COUNT', num_read) < num_read
+end
+if stream and lacks_entries() then return 'beyond' end
 
 -- A script is not undone when a command in it fails (a key is no stream, or has had the last
 -- possible id): what was added before is taken away again, and nobody has seen it.

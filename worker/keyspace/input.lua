@@ -34,3 +34,12 @@ local function is_after(id, other)
   if a_ms ~= b_ms then return is_larger(a_ms, b_ms) end
   return is_larger(a_seq, b_seq)
 end
+
+-- The id up to which entries that were read may be gone because somebody trimmed or deleted them.
+local function removed_until(stream)
+  if stream['length'] == stream['entries-added'] then return '0-0' end
+  local first, deleted = stream['first-entry'], stream['max-deleted-entry-id']
+  local oldest = first and first[1] or stream['last-generated-id']
+  if is_after(deleted, oldest) then return deleted end
+  return oldest
+end

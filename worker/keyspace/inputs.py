@@ -29,11 +29,13 @@ Info = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Input:
-    """A stream as it was found: its mark, the last id it has given, the entries it has ever had."""
+    """A stream as it was found: its mark, the last id it has given, the entries it has ever had,
+    and up to which id some of them may have been trimmed or deleted."""
 
     mark: str
     last_id: str
     num_added: int
+    removed_until: str
 
 
 def marked(redis: Redis, stream: str) -> Input | None:
@@ -43,8 +45,8 @@ def marked(redis: Redis, stream: str) -> Input | None:
     found: Any = script(keys=[keys.stream, keys.state], args=[_MARK + uuid.uuid4().hex])
     if found is None:
         return None
-    mark, last_id, num_added = found
-    return Input(mark.decode(), last_id.decode(), num_added)
+    mark, last_id, num_added, removed_until = found
+    return Input(mark.decode(), last_id.decode(), num_added, removed_until.decode())
 
 
 def num_absent(redis: Redis, stream: str, ids: Sequence[str]) -> int:

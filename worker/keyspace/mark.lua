@@ -1,7 +1,8 @@
 -- Marks an input stream that bears no mark yet. (input.lua is put before it.)
 --
 -- KEYS: 1 input stream, 2 state hash. ARGV: 1 the mark that it gets if it has none.
--- Returns its mark, its last id and how many entries it has ever had; nothing if it is not there.
+-- Returns its mark, its last id, how many entries it has ever had and up to which id some may have
+-- been trimmed or deleted; nothing if it is not there.
 
 local input, state = KEYS[1], KEYS[2]
 
@@ -15,4 +16,4 @@ if mark == '' then
 end
 -- What is read before the first commit is told although the input is deleted meanwhile.
 if redis.call('HEXISTS', state, 'num_commits') == 0 then redis.call('HSET', state, 'input', mark) end
-return { mark, stream['last-generated-id'], stream['entries-added'] }
+return { mark, stream['last-generated-id'], stream['entries-added'], removed_until(stream) }

@@ -73,6 +73,12 @@ def missing(
         text = f"the server has lost {num} entries that had been read (up to {reached.entry_id})"
         return notice("lost", found.last_id, text)
     if found.mark == reached.mark:
+        # Those that were read are gone, and others have come after those that are left.
+        removed = id_order(found.removed_until)
+        kept = [entry_id for entry_id in reached.unpublished if id_order(entry_id) > removed]
+        if num := num_absent(redis, outbox.lease.stream, kept):
+            text = f"the server has lost {num} entries that had been read"
+            return notice("lost", checkpoint.entry_id, text)
         return None
     if num := num_absent(redis, outbox.lease.stream, reached.unpublished):
         text = f"{num} entries were deleted with their stream before they were published"

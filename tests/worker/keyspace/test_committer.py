@@ -215,6 +215,34 @@ def test_an_entry_that_the_server_does_not_have_any_more_is_not_told(
     assert texts(redis) == ["a"]
 
 
+def test_an_entry_that_was_lost_is_not_told_when_others_have_come_after_it(
+    redis: Redis, lease: Lease, committer: Committer
+) -> None:
+    redis.xadd(STREAM, {"text": "hi"}, id="7-0")
+    now = Checkpoint(entry_id="7-0", entries_read=1, input=mark(redis))
+    now = committer.commit(lease, Checkpoint(), now, [said("a")])
+    redis.xadd(STREAM, {"text": "what came instead of 8-0"}, id="9-0")
+    for lost in (Checkpoint("8-0", 2, input=now.input), Checkpoint("9-0", 3, input=now.input)):
+        with pytest.raises(StaleOwner, match="lost entries"):
+            committer.commit(lease, now, lost, [said("b")])
+    committer.commit(lease, now, replace(now, entry_id="9-0", entries_read=2), [said("c")])
+    assert texts(redis) == ["a", "c"]
+
+
+@pytest.mark.parametrize("is_trimmed", [True, False], ids=["trimmed", "deleted"])
+def test_an_entry_that_was_read_is_told_although_it_was_trimmed_away_or_deleted_since(
+    redis: Redis, lease: Lease, committer: Committer, is_trimmed: bool
+) -> None:
+    ids = publish(redis, 3)
+    read = Checkpoint(entry_id=ids[1], entries_read=2, input=mark(redis))
+    if is_trimmed:
+        redis.xtrim(STREAM, minid=ids[2], approximate=False)
+    else:
+        redis.xdel(STREAM, ids[1])
+    committer.commit(lease, Checkpoint(), read, [said("a"), said("b")])
+    assert texts(redis) == ["a", "b"]
+
+
 def test_an_input_that_is_no_stream_any_more_does_not_stop_the_commit(
     redis: Redis, lease: Lease, committer: Committer
 ) -> None:

@@ -114,6 +114,29 @@ def test_a_lost_tail_is_not_taken_for_another_stream(
         assert redis.xlen(KEYS.rejected) == 1
 
 
+def test_a_lost_entry_is_not_told_although_another_has_come_before_its_owner_noticed(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    restorer = HeldRestorer()
+    bench = Workbench(small, restorer=restorer)
+    ids = publish(redis, 4, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run_until_idle()
+    before = Rewind(redis)
+    restorer.is_held = True
+    redis.xadd(STREAM, {"text": sentence(99, raw=True)})
+    bench.run(5)
+    before.back()
+    ids += publish(redis, 3)
+    restorer.is_held = False
+    bench.run(60)
+    bench.now += 30
+    bench.run(until=lambda: is_closed(redis))
+    assert_told_once(redis_text, ids)
+    [notice] = outputs(redis_text, KEYS.rejected)
+    assert notice["notice"] == "lost"
+
+
 @pytest.mark.parametrize("is_read_on", [True, False])
 def test_commits_that_the_server_lost_are_made_again_although_nothing_new_comes(
     redis: Redis, redis_text: Redis, small: Settings, is_read_on: bool
