@@ -6,6 +6,8 @@ grammar engine fail, the decode ends, and the text is shorter than the grammar a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import llguidance.hf
 import numpy as np
 from llguidance import LLMatcher, LLTokenizer
@@ -19,7 +21,7 @@ class Grammars:
     """Makes constraints for one tokenizer."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer: LLTokenizer = llguidance.hf.from_tokenizer(tokenizer.hf)
+        self._tokenizer = _tables_of(tokenizer)
         self._vocab_size = tokenizer.vocab_size
 
     def regex(self, pattern: str) -> GrammarConstraint:
@@ -28,6 +30,12 @@ class Grammars:
         if matcher.is_error():
             raise GrammarError(f"The grammar engine stopped: {matcher.get_error()}")
         return GrammarConstraint(matcher, self._vocab_size)
+
+
+@lru_cache(maxsize=4)
+def _tables_of(tokenizer: Tokenizer) -> LLTokenizer:
+    """Made once: it takes a tenth of a second for a small vocabulary, seconds for a large one."""
+    return llguidance.hf.from_tokenizer(tokenizer.hf)
 
 
 class GrammarConstraint:

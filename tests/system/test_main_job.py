@@ -1,14 +1,21 @@
-"""The main job as people run it: a real server, a real Celery worker, the bundled model."""
+"""The main job as people run it: a real server, a real Celery worker, the bundled model.
+
+Some workers start as anybody's do; where it does not matter they are forked, all imports done.
+"""
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from engine.restore.spelling import letters
-from tests.system.celery_worker import celery_worker, until
+from tests.chaos.workers import Nursery, Worker
+from tests.system.celery_worker import PATIENCE_SECONDS, celery_worker, until
 from tests.worker.workbench import (
     KEYS,
     STREAM,
@@ -40,6 +47,28 @@ def environment(weir_settings: Settings, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as nursery:
+        yield nursery
+
+
+@contextmanager
+def forked_worker(nursery: Nursery, log: Path, environment: dict[str, str]) -> Iterator[Worker]:
+    worker = nursery.spawn(log, environment)
+    try:
+        yield worker
+    finally:
+        ended(worker, signal.SIGKILL)
+
+
+def ended(worker: Worker, how: signal.Signals) -> int | None:
+    """Its exit status."""
+    worker.signal(how)
+    assert worker.wait(PATIENCE_SECONDS), worker.output()
+    return worker.status
+
+
 def test_one_xadd_is_all_it_takes(
     redis: Redis, redis_text: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -53,17 +82,21 @@ def test_one_xadd_is_all_it_takes(
 
 
 def test_a_worker_killed_in_the_middle_leaves_no_gap_and_no_duplicate(
-    redis: Redis, redis_text: Redis, environment: dict[str, str], tmp_path: Path
+    nursery: Nursery,
+    redis: Redis,
+    redis_text: Redis,
+    environment: dict[str, str],
+    tmp_path: Path,
 ) -> None:
-    ids = publish(redis, 60)
-    for num_lines in (5, 25):
-        with celery_worker(APP, tmp_path / "log", **environment) as worker:
+    ids = publish(redis, 40)
+    for num_lines in (5, 15):
+        with forked_worker(nursery, tmp_path / "log", environment) as worker:
             until(lambda: redis.xlen(KEYS.transcript) >= num_lines, worker.output)  # noqa: B023
-            worker.kill()
+            ended(worker, signal.SIGKILL)
         assert redis.xlen(KEYS.transcript) < len(ids), "it was killed in the middle"
-    with celery_worker(APP, tmp_path / "log", **environment) as worker:
+    with forked_worker(nursery, tmp_path / "log", environment) as worker:
         until(lambda: redis.hget(KEYS.state, "status") == b"closed", worker.output)
-        assert worker.end() == 0, worker.output()
+        assert ended(worker, signal.SIGTERM) == 0, worker.output()
     transcript = outputs(redis_text, KEYS.transcript)
     assert column(transcript, "entry") == ids
     for number, line in enumerate(transcript[:-1]):
@@ -74,14 +107,18 @@ def test_a_worker_killed_in_the_middle_leaves_no_gap_and_no_duplicate(
 
 
 def test_what_a_killed_worker_had_parked_on_disk_is_removed_and_made_again(
-    redis: Redis, redis_text: Redis, environment: dict[str, str], tmp_path: Path
+    nursery: Nursery,
+    redis: Redis,
+    redis_text: Redis,
+    environment: dict[str, str],
+    tmp_path: Path,
 ) -> None:
     parked = tmp_path / "parked"
     environment |= {"WEIR_NUM_ROWS": "2", "WEIR_PARK_DIR": str(parked), "WEIR_PARK_HOST_BYTES": "0"}
     ids = {f"live:{n}": publish(redis, 2, f"live:{n}", end=False) for n in range(4)}
-    with celery_worker(APP, tmp_path / "log", **environment) as worker:
+    with forked_worker(nursery, tmp_path / "log", environment) as worker:
         until(lambda: len(list(parked.glob("*/*.safetensors"))) > 1, worker.output)
-        worker.kill()
+        ended(worker, signal.SIGKILL)
     left = set(parked.rglob("*"))
     assert any(path.suffix == ".safetensors" for path in left), "nobody has cleared up so far"
     for name, published in ids.items():
@@ -99,14 +136,14 @@ def test_what_a_killed_worker_had_parked_on_disk_is_removed_and_made_again(
 
 
 def test_thirty_two_live_streams_all_advance_on_one_worker(
-    redis: Redis, environment: dict[str, str], tmp_path: Path
+    nursery: Nursery, redis: Redis, environment: dict[str, str], tmp_path: Path
 ) -> None:
     streams = [f"live:{number}" for number in range(32)]
     transcripts = [stream_keys(stream).transcript for stream in streams]
-    with celery_worker(APP, tmp_path / "log", **environment) as worker:
-        for num_said in (2, 4):  # again while all of them are live
+    with forked_worker(nursery, tmp_path / "log", environment) as worker:
+        for num_said in (1, 2):  # again while all of them are live
             for stream in streams:
-                publish(redis, 2, stream, end=False)
+                publish(redis, 1, stream, end=False)
             until(
                 lambda: all(redis.xlen(key) == num_said for key in transcripts),  # noqa: B023
                 lambda: ([redis.xlen(key) for key in transcripts], worker.output()),

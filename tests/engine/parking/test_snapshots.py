@@ -19,6 +19,7 @@ from engine.model.model import StreamingModel
 from engine.parking import snapshot
 from engine.schedule.generation import GenerateRequest
 from engine.schedule.session import Session
+from engine.weights.int8_linear import multiplies_int8
 from tests.engine.streams import run, tiny_engine, tokens
 from tests.engine.weights.int8_products import needs_products
 
@@ -28,10 +29,13 @@ NUMBERS = {"as computed": {}, "int8": INT8, "all int8": {**INT8, "compute_dtype"
 ROOT = Path(__file__).parents[3]
 CONTINUE = """
 import sys
+from pathlib import Path
 from engine import Engine, EngineConfig
 from tests.engine.parking.test_snapshots import CONFIG, NUMBERS, go_on
-engine = Engine.load(EngineConfig(sys.argv[1], **CONFIG, **NUMBERS[sys.argv[4]]))
-go_on(engine, engine.restore(sys.argv[2]), sys.argv[3])
+for name in sys.argv[3:]:
+    folder = Path(sys.argv[2]) / name
+    engine = Engine.load(EngineConfig(sys.argv[1], **CONFIG, **NUMBERS[name]))
+    go_on(engine, engine.restore(folder / "saved"), folder / "continued")
 """
 
 
@@ -46,29 +50,41 @@ def go_on(engine: Engine, session: Session, result: str | Path) -> None:
     engine.save(session, result)
 
 
-@pytest.mark.parametrize(
-    "numbers", ["as computed", "int8", pytest.param("all int8", marks=needs_products)]
-)
-def test_session_continued_in_a_fresh_process_is_bit_identical(
-    numbers: str, model_directory: Path, tmp_path: Path
-) -> None:
-    engine = Engine.load(EngineConfig(str(model_directory), **CONFIG, **NUMBERS[numbers]))
+def saved_and_continued(model: Path, folder: Path, numbers: str) -> None:
+    engine = Engine.load(EngineConfig(str(model), **CONFIG, **NUMBERS[numbers]))
     session = engine.open(start=2**40)
     engine.feed(session, tokens(50))
     run(engine)
-    engine.save(session, tmp_path / "saved")
-    go_on(engine, session, tmp_path / "never-stopped")
+    engine.save(session, folder / "saved")
+    go_on(engine, session, folder / "never-stopped")
 
-    arguments = [model_directory, tmp_path / "saved", tmp_path / "continued", numbers]
+
+@pytest.fixture(scope="module")
+def continued(model_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each of NUMBERS that this processor has; one process continues all of them."""
+    root = tmp_path_factory.mktemp("sessions")
+    names = [name for name in NUMBERS if name != "all int8" or multiplies_int8("cpu")]
+    for name in names:
+        (root / name).mkdir()
+        saved_and_continued(model_directory, root / name, name)
     subprocess.run(
-        [sys.executable, "-c", CONTINUE, *map(str, arguments)],
+        [sys.executable, "-c", CONTINUE, str(model_directory), str(root), *names],
         check=True,
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         timeout=100,
     )
-    continued, never_stopped = map(contents, [arguments[2], tmp_path / "never-stopped"])
-    assert continued == never_stopped
+    return root
+
+
+@pytest.mark.parametrize(
+    "numbers", ["as computed", "int8", pytest.param("all int8", marks=needs_products)]
+)
+def test_session_continued_in_a_fresh_process_is_bit_identical(
+    numbers: str, continued: Path
+) -> None:
+    folder = continued / numbers
+    assert contents(folder / "continued") == contents(folder / "never-stopped")
 
 
 def contents(path: Path) -> dict[str, object]:
