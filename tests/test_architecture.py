@@ -133,7 +133,7 @@ ROOMS: dict[str, str] = {
     "worker.cli": "settings keyspace",
     "worker.__main__": "cli",
     "worker.demo": "intake formats settings keyspace",
-    "worker.commands": "engine engine.bench engine.evals intake formats settings keyspace cli demo",
+    "worker.commands": "engine engine.bench engine.evals intake formats settings keyspace views cli demo",
 }
 
 

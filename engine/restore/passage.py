@@ -80,6 +80,10 @@ class Reader:
             tokens.append(self.end)
         return Reading(tokens, places[len(before) : len(before) + len(words)])
 
+    def knows(self, word: str) -> bool:
+        """Whether the word is a token of its own, as common words are."""
+        return self._tokenizer.token_to_id(plain(word)) is not None
+
     def _tokens(self, words: tuple[str, ...]) -> list[list[int]]:
         plain_words = [plain(word) for word in words]
         encoded = self._tokenizer.encode_batch_fast(plain_words, add_special_tokens=False)

@@ -8,7 +8,7 @@ than 16 rows, and of an odd number of them, it does not.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -18,10 +18,11 @@ from engine.restore.encoder import Encoder
 from engine.restore.joints import is_in_address, may_part
 from engine.restore.marks import CASES, MARKS, SENTENCE_ENDS
 from engine.restore.passage import Passage, Reader, Reading
-from engine.restore.spelling import plain, spelled
+from engine.restore.spelling import named, plain, spelled
 from engine.restore.weights import BUNDLED, Habits, best_dtype, load
 
 MAX_STEP_TOKENS = 2048
+NAME_BONUS = 2.5  # a word that the stream has as a name is one twelve times as likely
 REACH = 4  # words around a passage that joints.py looks at
 
 
@@ -66,6 +67,13 @@ class Punctuator:
             for passage, reading, of_passage in zip(passages, readings, states, strict=True)
         ]
 
+    @torch.inference_mode()
+    def mark_scores(self, passage: Passage) -> Tensor:
+        """[W, marks], as the encoder gives them: without what its habits add."""
+        reading = self.read(passage)
+        scores: Tensor = self._encoder.mark(self._states([reading])[0][reading.places]).float()
+        return scores
+
     def _states(self, readings: Sequence[Reading]) -> Tensor:
         """-> [B, length, H]"""
         shape = len(readings), readings[0].length
@@ -87,15 +95,23 @@ class Punctuator:
         marks = [m if may_part(words, i) else "" for m, i in zip(best, places, strict=True)]
         cases = self._cases(passage, states, marks)
         return tuple(
-            spelled(word, "lower" if is_in_address(words, i) else case, mark, passage.names)
+            self._spelled(word, "lower" if is_in_address(words, i) else case, mark, passage.names)
             for word, case, mark, i in zip(passage.words, cases, marks, places, strict=True)
         )
 
     def _cases(self, passage: Passage, states: Tensor, marks: list[str]) -> list[str]:
         last = passage.before[-1][-1] if passage.before else "."
         after_end = [mark != "" and mark in SENTENCE_ENDS for mark in (last, *marks[:-1])]
-        scores = self._encoder.cases(states, torch.tensor(after_end, dtype=torch.long))
+        scores = self._encoder.cases(states, torch.tensor(after_end, dtype=torch.long)).float()
+        is_name = [named(word, passage.names) is not None for word in passage.words]
+        scores[:, 0] -= NAME_BONUS * torch.tensor(is_name)
         return [CASES[i] for i in scores.argmax(-1).tolist()]
+
+    def _spelled(self, word: str, case: str, mark: str, names: Mapping[str, str]) -> str:
+        """A name that the encoder knows as a word too ("will", "mark") is written as it means it;
+        one that it does not know, always as the stream writes it."""
+        is_word = case == "lower" and self._reader.knows(word)
+        return spelled(word, case, mark, {} if is_word else names)
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

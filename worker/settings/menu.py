@@ -13,6 +13,7 @@ COMMANDS = {
     "ask": "ask a question about a stream and wait for the answer",
     "flush": "bring a stream's transcript and summary up to date now",
     "close": "end a stream: last summary, then no owner any more",
+    "restore": "give raw text capitals and marks, line by line",
     "model": "models by name: add one, list them, remove one",
     "chat": "chat with a model here, for as long as you like, at level memory",
     "bench": "measure the engine's speed on this machine",

@@ -113,3 +113,20 @@ def test_the_encoder_that_comes_with_weir_writes_spoken_english() -> None:
     written = " ".join(Punctuator.load().restore([Passage(tuple(said.split()), ends=True)])[0])
     assert "Thank you, Mr. Chairman. How many" in written
     assert "New York" in written
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "expected"),
+    [
+        ("yesterday i talked to kowalczyk about the trial", "Kowalczyk", True),
+        ("yesterday i talked to mcfadden about the trial", "McFadden", True),
+        ("we will see what will happen tomorrow", "Will", False),
+        ("that is the mark of a good team", "Mark", False),
+    ],
+)
+def test_a_name_is_written_as_the_stream_writes_it_unless_it_is_a_common_word_here(
+    said: str, name: str, expected: bool
+) -> None:
+    passage = Passage(tuple(said.split()), names={name.lower(): name})
+    written = Punctuator.load().restore([passage])[0]
+    assert (name in {word.rstrip(".,?") for word in written}) is expected
