@@ -133,7 +133,9 @@ ROOMS: dict[str, str] = {
     "worker.cli": "settings keyspace",
     "worker.__main__": "cli",
     "worker.demo": "intake formats settings keyspace",
-    "worker.commands": "engine engine.bench engine.evals intake formats settings keyspace views cli demo",
+    "worker.commands": (
+        "engine engine.bench engine.evals intake formats settings keyspace views cli demo"
+    ),
 }
 
 

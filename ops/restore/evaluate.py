@@ -17,6 +17,7 @@ from engine.restore.spelling import cased
 from ops.restore.labels import UNKNOWN, Word
 
 ENTRY_WORDS = 14
+NUM_AFTER = 4  # words that a stream holds back, and so are read with those before them
 STREAM_WORDS = 50 * ENTRY_WORDS
 COUNTED = {".": ".", "!": ".", ",": ",", ":": ",", ";": ",", "?": "?"}
 

@@ -23,7 +23,7 @@ SENTENCE_ENDS = ".?!"
 SHARE_OF_NUMBERS_SPOKEN = 0.4
 _ASIDE = re.compile(r"\[[^\]]*\]|[<{*][^>}*]*[>}*]")
 _DASH = re.compile(r"--+|[\u2013\u2014]|(?<!\w)-+(?!\w)|(?<=\w)-(?!\w)")
-_LETTER_BY_LETTER = re.compile(r"(?<=\b[A-Z])_ ?|(?<=_[A-Z])_ ?")
+_LETTER_BY_LETTER = re.compile(r"\b((?:[A-Z]_ ?)+)")
 _TOKEN = re.compile(r"""["'`(\u2018\u201c]*(.*?)([.,?!;:]*)["'`)\u2019\u201d]*([.,?!;:]*)""")
 
 
@@ -53,7 +53,7 @@ def _turn(text: str, rng: np.random.Generator) -> Iterator[Word]:
 
 
 def _labelled(text: str, rng: np.random.Generator) -> list[tuple[str, int, int]]:
-    text = _LETTER_BY_LETTER.sub("", _ASIDE.sub(" ", text))
+    text = _LETTER_BY_LETTER.sub(_joined, _ASIDE.sub(" ", text))
     tokens = _DASH.sub(" - ", text.replace("_", " ")).split()
     found: list[tuple[str, int, int]] = []
     for token, after in pairwise([*tokens, ""]):
@@ -69,6 +69,11 @@ def _labelled(text: str, rng: np.random.Generator) -> list[tuple[str, int, int]]
         else:
             found.append((core.lower(), _mark(marks), _case(core)))
     return found
+
+
+def _joined(spelt: re.Match[str]) -> str:
+    """ "D_V_D_ player", as some transcripts spell what is spelt."""
+    return spelt[1].replace("_", "").replace(" ", "") + " "
 
 
 def _split(token: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ What is held out is whole documents, chosen by their names, the same on every ma
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from ops.restore.labels import Word, words_of
 from ops.restore.windows import Texts, texts_of
 
 MAX_HELD_OUT_WORDS = 60_000
+MAX_USUAL_WORDS = 300_000
 
 
 class Source(NamedTuple):
@@ -30,23 +32,48 @@ class Source(NamedTuple):
         return cls(Path(folder), int(num_words) if num_words else None)
 
 
-def training_texts(sources: list[Source], tokenizer: Tokenizer, seed: int) -> Texts:
+class Sample(NamedTuple):
+    """Of one kind of text: whole documents that nothing is learnt from, half of them to calibrate
+    and half to measure; and some that are learnt from, for what is usual."""
+
+    calibrating: list[list[Word]]
+    measuring: list[list[Word]]
+    learnt: list[list[Word]]
+
+
+def prepared(
+    folder: Path, sources: list[Source], tokenizer: Tokenizer, seed: int
+) -> tuple[Texts, dict[str, Sample]]:
+    """What is learnt from, and samples by kind; made once, and kept in `folder`."""
+    training, kept = folder / "training.npz", folder / "samples.json"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(training, **vars(texts_of(_training_words(sources, seed), tokenizer)))
+        kept.write_text(json.dumps(samples(sources, seed)), encoding="utf-8")
+    found = {
+        kind: Sample(*([[Word(*word) for word in words] for words in part] for part in parts))
+        for kind, parts in json.loads(kept.read_text(encoding="utf-8")).items()
+    }
+    return Texts(**np.load(training)), found
+
+
+def _training_words(sources: list[Source], seed: int) -> list[list[Word]]:
     documents: list[list[Word]] = []
     for source in sources:
         rng = np.random.default_rng(seed)
         trained_on, _ = read_corpus(source.folder).split()
-        chosen = _some(trained_on.documents, source.num_words, rng)
-        documents += words_of(chosen, rng)
-    return texts_of(documents, tokenizer)
+        documents += words_of(_some(trained_on.documents, source.num_words, rng), rng)
+    return documents
 
 
-def held_out_texts(sources: list[Source], seed: int) -> dict[str, list[list[Word]]]:
-    found: dict[str, list[list[Word]]] = {}
+def samples(sources: list[Source], seed: int) -> dict[str, Sample]:
+    found: dict[str, Sample] = {}
     for source in sources:
         rng = np.random.default_rng(seed)
-        _, held_out = read_corpus(source.folder).split()
-        chosen = _some(held_out.documents, MAX_HELD_OUT_WORDS, rng)
-        found[source.folder.name] = list(words_of(chosen, rng))
+        trained_on, held_out = read_corpus(source.folder).split()
+        kept = list(words_of(_some(held_out.documents, MAX_HELD_OUT_WORDS, rng), rng))
+        learnt = list(words_of(_some(trained_on.documents, MAX_USUAL_WORDS, rng), rng))
+        found[source.folder.name] = Sample(kept[::2], kept[1::2], learnt)
     return found
 
 

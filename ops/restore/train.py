@@ -7,7 +7,10 @@ words may be changed in between: the rate falls in a line to zero at the last of
 from __future__ import annotations
 
 import json
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,11 +20,13 @@ from engine.restore.encoder import Encoder
 from engine.restore.marks import MARKS
 from ops.restore.labels import UNKNOWN
 from ops.restore.recipe import Recipe
-from ops.restore.windows import QUESTION, Batch, Windows
+from ops.restore.windows import QUESTION, Batch, Span, Windows
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 SECONDS_BETWEEN_CHECKPOINTS = 180.0
 STEPS_BETWEEN_LINES = 20
+STEPS_BETWEEN_SCORES = 400
+NUM_SCORED_BATCHES = 8
 
 
 class Training:
@@ -53,31 +58,36 @@ class Training:
         weights[QUESTION] = recipe.question_weight
         self._mark_weights = weights
         self.num_learnt = self._pass = self._next = 0
+        self._stopping = False
         self._resume()
 
-    def run(self) -> None:
-        saved_at, losses = time.monotonic(), []
-        while self.num_learnt < self._num_words:
-            batches = self._windows.batches(self._pass)
-            for number in range(self._next, len(batches)):
-                began = time.monotonic()
-                losses.append(self._step(self._windows.tensors(batches[number])))
-                learnt = sum(stop - start for start, stop, _ in batches[number])
-                self.num_learnt, self._next = self.num_learnt + learnt, number + 1
-                if number % STEPS_BETWEEN_LINES == 0:
-                    speed = round(learnt / (time.monotonic() - began))
-                    self._log({"loss": round(sum(losses) / len(losses), 4), "speed": speed})
-                    losses = []
-                if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
-                    self._save()
-                    self._log(self.scores())
-                    saved_at = time.monotonic()
-                if self.num_learnt >= self._num_words:
-                    break
-            else:
-                self._pass, self._next = self._pass + 1, 0
+    def run(self) -> bool:
+        """Learns until all words are learnt (True), or until it is asked to stop (False)."""
+        with self._stopping_on_sigterm():
+            while self.num_learnt < self._num_words and not self._stopping:
+                self._go_on(self._windows.batches(self._pass))
         self._save()
         self._log(self.scores())
+        return self.num_learnt >= self._num_words
+
+    def _go_on(self, batches: list[list[Span]]) -> None:
+        """With what is left of a pass."""
+        saved_at, losses = time.monotonic(), []
+        for spans in batches[self._next :]:
+            losses.append(self._step(self._windows.tensors(spans)))
+            self.num_learnt += sum(stop - start for start, stop, _ in spans)
+            self._next += 1
+            if self._next % STEPS_BETWEEN_LINES == 0:
+                self._log({"loss": round(sum(losses) / len(losses), 4)})
+                losses = []
+            if self._next % STEPS_BETWEEN_SCORES == 0:
+                self._log(self.scores())
+            if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+                self._save()
+                saved_at = time.monotonic()
+            if self._stopping or self.num_learnt >= self._num_words:
+                return
+        self._pass, self._next = self._pass + 1, 0
 
     def _step(self, batch: Batch) -> float:
         share = self.num_learnt / self._num_words
@@ -111,27 +121,14 @@ class Training:
         self.encoder.eval()
         found: dict[str, float] = {}
         for kind, windows in self._held_out.items():
-            hits, said, true = (torch.zeros(len(MARKS)) for _ in range(3))
-            case_hits = case_said = case_true = 0
-            for spans in windows.batches(0)[:12]:
+            truth, said = [], []
+            for spans in windows.batches(0)[:NUM_SCORED_BATCHES]:
                 batch = windows.tensors(spans)
-                marks, cases = (s.argmax(-1) for s in self._scores(batch))
-                known = batch.marks != UNKNOWN
-                hits += torch.bincount(batch.marks[known & (marks == batch.marks)], minlength=7)
-                said += torch.bincount(marks[known], minlength=7)
-                true += torch.bincount(batch.marks[known], minlength=7)
-                known = batch.cases != UNKNOWN
-                case_hits += int((known & (batch.cases > 0) & (cases == batch.cases)).sum())
-                case_said += int((known & (cases > 0)).sum())
-                case_true += int((known & (batch.cases > 0)).sum())
-            f1 = 2 * hits / (said + true).clamp(min=1)
-            for mark in (1, 2, 3):
-                found[f"{kind} {MARKS[mark]}"] = round(float(f1[mark]), 3)
-            three = slice(1, 4)
-            found[f"{kind} all"] = round(
-                float(2 * hits[three].sum() / (said[three] + true[three]).sum()), 3
-            )
-            found[f"{kind} capitals"] = round(2 * case_hits / max(1, case_said + case_true), 3)
+                marks, cases = self._scores(batch)
+                truth.append(torch.stack([batch.marks, batch.cases]).flatten(1))
+                said.append(torch.stack([marks.argmax(-1), cases.argmax(-1)]).flatten(1))
+            for name, value in _f1(torch.cat(truth, 1), torch.cat(said, 1)).items():
+                found[f"{kind} {name}"] = value
         return found
 
     def _save(self) -> None:
@@ -157,3 +154,28 @@ class Training:
         print(line, flush=True)
         with (self._folder / LOG).open("a", encoding="utf-8") as log:
             log.write(line + "\n")
+
+    @contextmanager
+    def _stopping_on_sigterm(self) -> Iterator[None]:
+        def stop(*_: object) -> None:
+            self._stopping = True
+
+        before = signal.signal(signal.SIGTERM, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _f1(truth: torch.Tensor, said: torch.Tensor) -> dict[str, float]:
+    """[2, tokens] of marks and cases."""
+    marks = {name: truth[0] == MARKS.index(name) for name in (".", ",", "?")}
+    guesses = {name: (said[0] == MARKS.index(name)) & (truth[0] != UNKNOWN) for name in marks}
+    right = {name: int((marks[name] & guesses[name]).sum()) for name in marks}
+    both = {name: int(marks[name].sum() + guesses[name].sum()) for name in marks}
+    found = {name: 2 * right[name] / max(1, both[name]) for name in marks}
+    found["all"] = 2 * sum(right.values()) / max(1, sum(both.values()))
+    has_capital, says_capital = truth[1] > 0, (said[1] > 0) & (truth[1] != UNKNOWN)
+    num_right = int((has_capital & (truth[1] == said[1])).sum())
+    found["capitals"] = 2 * num_right / max(1, int(has_capital.sum() + says_capital.sum()))
+    return {name: round(value, 3) for name, value in found.items()}

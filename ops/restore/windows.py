@@ -20,6 +20,10 @@ from ops.restore.labels import UNKNOWN, Word
 from ops.restore.recipe import Recipe
 
 QUESTION = MARKS.index("?")
+WINDOWS_SORTED = 4096
+
+Span = tuple[int, int, bool]
+"""First word, last word + 1, whether turns are shown."""
 
 
 @dataclass(frozen=True)
@@ -75,39 +79,36 @@ class Windows:
         self._texts, self._recipe = texts, recipe
         self._begin, self._end = begin, end
 
-    def batches(self, number: int) -> list[list[tuple[int, int, bool]]]:
-        """Pass `number`: (first word, last word + 1, whether turns are shown), by batch."""
+    def batches(self, number: int) -> list[list[Span]]:
+        """All windows of pass `number`, those of about one length together."""
         rng = np.random.default_rng((self._recipe.seed, number))
         spans = [
             (start, stop, bool(rng.random() < self._recipe.seen_turns_share))
             for start, stop in self._cuts(rng)
         ]
-        asking = [span for span in spans if self._asks(span) and rng.random() < 0.5]
-        spans += asking
+        again = self._recipe.question_again
+        spans += [span for span in spans if self._asks(span) and rng.random() < again]
         order = rng.permutation(len(spans))
         batches = [
             batch
-            for part in np.array_split(order, max(1, len(order) // 4096))
+            for part in np.array_split(order, max(1, len(order) // WINDOWS_SORTED))
             for batch in self._by_length([spans[i] for i in part])
         ]
         return [batches[i] for i in rng.permutation(len(batches))]
 
-    def _asks(self, span: tuple[int, int, bool]) -> bool:
+    def _asks(self, span: Span) -> bool:
         return bool((self._texts.marks[span[0] : span[1]] == QUESTION).any())
 
     def _cuts(self, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        recipe, bounds = self._recipe, self._texts.documents
-        for begin, end in pairwise(bounds):
-            start = int(begin)
+        """(first word, last word + 1) of windows that follow one another."""
+        recipe = self._recipe
+        for begin, end in pairwise(self._texts.documents.tolist()):
+            start = begin
             while start < end:
-                most = (
-                    recipe.short_words
-                    if rng.random()
-                    < recipe.short_share / (recipe.short_words / recipe.max_window_words) / 3
-                    else recipe.max_window_words
-                )
-                stop = min(start + int(rng.integers(recipe.min_window_words, most + 1)), int(end))
-                if rng.random() < 0.3:
+                is_short = rng.random() < recipe.short_share
+                most = recipe.short_words if is_short else recipe.max_window_words
+                stop = min(start + int(rng.integers(recipe.min_window_words, most + 1)), end)
+                if rng.random() < recipe.turn_end_share:
                     stop = self._turn_end(start, stop)
                 yield start, stop
                 start = stop
@@ -117,12 +118,10 @@ class Windows:
         ends = np.flatnonzero(self._texts.begins_turn[start + 1 : stop + 1])
         return start + 1 + int(ends[-1]) if len(ends) else stop
 
-    def _by_length(
-        self, spans: list[tuple[int, int, bool]]
-    ) -> Iterator[list[tuple[int, int, bool]]]:
+    def _by_length(self, spans: list[Span]) -> Iterator[list[Span]]:
         first = self._texts.first
         spans = sorted(spans, key=lambda span: int(first[span[1]] - first[span[0]]))
-        batch: list[tuple[int, int, bool]] = []
+        batch: list[Span] = []
         for span in spans:
             length = int(first[span[1]] - first[span[0]]) + 2
             if batch and (len(batch) + 1) * length > self._recipe.tokens_per_step:
@@ -131,7 +130,7 @@ class Windows:
             batch.append(span)
         yield batch
 
-    def tensors(self, batch: Sequence[tuple[int, int, bool]]) -> Batch:
+    def tensors(self, batch: Sequence[Span]) -> Batch:
         rows = [self._row(*span) for span in batch]
         length = max(len(row[0]) for row in rows)
         blank = (0, UNKNOWN, UNKNOWN, 0)
