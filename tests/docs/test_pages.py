@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops.docs import PAGES, ROOT, SECTIONS, rewritten
+from ops.families import families_table
 from worker.settings.config import Settings
 from worker.settings.menu import COMMANDS
 from worker.settings.rules import ENV_PREFIX
@@ -32,6 +33,12 @@ def test_every_section_that_can_be_generated_is_on_one_page() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_is_generated_is_that_of_the_code(page: Path) -> None:
     assert rewritten(TEXTS[page]) == TEXTS[page], "run: .venv/bin/python -m ops.docs"
+
+
+def test_the_readme_counts_the_types_of_models_that_stream() -> None:
+    (number,) = re.findall(r"(\d+) types of Hugging Face models", TEXTS[README])
+    rows = families_table().splitlines()[2:]
+    assert int(number) == len(rows)
 
 
 def test_every_page_is_reached_from_the_readme() -> None:
