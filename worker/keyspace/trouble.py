@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-from contextlib import closing
 from typing import TypeVar
 
 from redis.exceptions import (
@@ -58,9 +57,11 @@ def setup_line(url: str, error: Exception) -> str | None:
         return _unwelcome_line(where, url, error)
     if untrusted := _first(error, ssl.SSLCertVerificationError):
         return _untrusted_line(where, untrusted)
-    if _first(error, ssl.SSLError) and not _speaks_tls(url):
+    if not _is_hanging_up(error):
+        return None
+    if address.uses_tls(url) and _answers(url):
         return f"{where} does not speak TLS: begin WEIR_REDIS_URL with redis:// (or valkey://)"
-    if not address.uses_tls(url) and _is_hanging_up(error) and _speaks_tls(url):
+    if not address.uses_tls(url) and _speaks_tls(url):
         return f"{where} speaks TLS: begin WEIR_REDIS_URL with rediss:// (or valkeys://)"
     return None
 
@@ -108,31 +109,42 @@ def _untrusted_line(where: str, error: ssl.SSLCertVerificationError) -> str:
 
 
 def _is_hanging_up(error: Exception) -> bool:
-    """A server that expects TLS answers with an alert, or with nothing, and closes."""
+    """Who expects the other manner of speaking answers with an alert, or with nothing."""
     if isinstance(error, InvalidResponse):
         return _TLS_ALERT in str(error)
     is_refused = _first(error, ConnectionRefusedError) or _first(error, socket.gaierror)
     return isinstance(error, RedisConnectionError | RedisTimeoutError) and not is_refused
 
 
+def _answers(url: str) -> bool:
+    """Whether a command without TLS is answered, be it with a refusal. It holds no secret."""
+    try:
+        with _dial(url) as server:
+            server.sendall(b"PING\r\n")
+            return server.recv(1) in (b"+", b"-")
+    except OSError:
+        return False
+
+
 def _speaks_tls(url: str) -> bool:
     """Whether a handshake gets anywhere. Nothing of ours is sent in it, so nobody is trusted."""
-    host, port = address.host_and_port(url)
-    if not host:
-        return False
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        with (
-            closing(socket.create_connection((host, port), _PROBE_SECONDS)) as plain,
-            context.wrap_socket(plain, server_hostname=host),
-        ):
+        with _dial(url) as server, context.wrap_socket(server):
             return True
     except ssl.SSLError as error:
         # An alert is an answer in TLS, to somebody who is not welcome.
         return "ALERT" in (error.reason or "")
     except OSError:
         return False
+
+
+def _dial(url: str) -> socket.socket:
+    host, port = address.host_and_port(url)
+    if not host:
+        raise OSError("a socket's file has one manner of speaking")
+    return socket.create_connection((host, port), _PROBE_SECONDS)
 
 
 def _first(error: BaseException | None, kind: type[_Error]) -> _Error | None:

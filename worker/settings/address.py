@@ -10,7 +10,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 PLAIN, TLS, SOCKET = "redis", "rediss", "unix"
 SCHEMES = {"redis": PLAIN, "rediss": TLS, "valkey": PLAIN, "valkeys": TLS, "unix": SOCKET}
@@ -71,9 +71,9 @@ def full_url(
         options |= {name: str(path) for name, path in files.items()}
         if not check_hostname:
             options["ssl_check_hostname"] = "false"
+    query = f"?{urlencode(options)}" if options else ""
     # A `;` would be the start of another address to Celery.
-    whole = urlunsplit((scheme, netloc, parts.path, urlencode(options), ""))
-    return whole.replace(";", "%3B")
+    return f"{scheme}://{netloc}{parts.path}{query}".replace(";", "%3B")
 
 
 def place(url: str) -> str:

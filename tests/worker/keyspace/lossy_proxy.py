@@ -14,9 +14,9 @@ class LossyProxy:
     A new connection begins with requests and replies of its own: make one (`ping`) before.
     """
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, listener: socket.socket | None = None) -> None:
         self._server_port = server_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
         self._to_lose: list[str] = []
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
