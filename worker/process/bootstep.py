@@ -15,7 +15,6 @@ from celery import bootsteps
 from celery.concurrency.thread import TaskPool
 from celery.platforms import EX_FAILURE
 from celery.worker import state
-from prometheus_client import CollectorRegistry
 from redis import Redis, RedisError
 
 from worker.intake.entries import ABOUT_THE_TEXT, REJECTIONS
@@ -28,6 +27,7 @@ from worker.process.reconciler import Reconciler
 from worker.process.tasks import Control
 from worker.watch.health import Check, HealthServer, Heartbeat, PortTaken, check_redis
 from worker.watch.metrics import Metrics
+from worker.watch.steady_registry import SteadyRegistry
 
 if TYPE_CHECKING:
     from celery.worker import WorkController
@@ -102,7 +102,7 @@ def host(app: WeirCelery) -> Hosted:
     probe = connect_blocking(settings, block_seconds=0)
     refuse_wrong_setup(settings, probe)
     metrics = Metrics(
-        CollectorRegistry(),
+        SteadyRegistry(),
         rejections=REJECTIONS,
         fields=ABOUT_THE_TEXT,
         bad_messages=BAD_MESSAGES,

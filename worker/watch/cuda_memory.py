@@ -16,9 +16,11 @@ class CudaMemory(Collector):
         family = GaugeMetricFamily(
             "weir_cuda_memory_allocated_bytes", "Tensors on a CUDA device.", labels=["device"]
         )
-        # Not imported here: a process that has no torch yet has no CUDA memory either.
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            for index in range(torch.cuda.device_count()):
-                family.add_metric([f"cuda:{index}"], torch.cuda.memory_allocated(index))
+        # Not imported here: a process that has no torch yet has no CUDA memory either. Another
+        # thread may be importing it: then it is there, and parts of it are not.
+        cuda = getattr(sys.modules.get("torch"), "cuda", None)
+        is_initialized = getattr(cuda, "is_initialized", None)
+        if cuda is not None and is_initialized is not None and is_initialized():
+            for index in range(cuda.device_count()):
+                family.add_metric([f"cuda:{index}"], cuda.memory_allocated(index))
         yield family
