@@ -4,10 +4,12 @@ The lease (a key with a time to live) says only when others may take the stream.
 is the epoch in the stream's state, together with the owner's name: the epoch rises with each
 takeover and each release, and a lease that is not the stream's may neither renew nor commit. A
 server that has lost its last writes counts the same epoch twice, and the name tells the two apart.
-The clock is Redis' own.
+
+The clock is Redis' own. When it is put back, a lease would last for as long as it was put back by:
+whoever looks for streams without an owner cuts such leases down (`seconds_left`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -22,7 +24,7 @@ if holder and holder ~= ARGV[1] then return false end
 local state = redis.call('HMGET', KEYS[2], 'epoch', 'owner')
 if holder and state[2] == ARGV[1] then return state[1] end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('HSET', KEYS[2], 'owner', ARGV[1])
+redis.call('HSET', KEYS[2], 'owner', ARGV[1], 'lease_ms', ARGV[2])
 return tostring(redis.call('HINCRBY', KEYS[2], 'epoch', 1))
 """
 
@@ -43,8 +45,26 @@ redis.call('HINCRBY', KEYS[2], 'epoch', 1)
 return redis.call('DEL', KEYS[1])
 """
 
+# No lease lasts longer than its owner took it for. One that does was given before the server's
+# clock was put back, or somebody took its end away.
+_CUT = """
+local longest = tonumber(redis.call('HGET', KEYS[2], 'lease_ms') or ARGV[1])
+local left = redis.call('PTTL', KEYS[1])
+if left == -1 or left > longest then redis.call('PEXPIRE', KEYS[1], longest) end
+return redis.call('PTTL', KEYS[1])
+"""
+
+_TURN = """
+local left = redis.call('PTTL', KEYS[1])
+if left == -1 or left > tonumber(ARGV[1]) then redis.call('DEL', KEYS[1]) end
+return redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1])
+"""
+
 # taken: another has the stream; older: the server has lost commits that it had answered.
 Refusal = Literal["taken", "older"]
+
+
+_NO_LEASE, _NO_END = -2, -1  # what PTTL says
 
 
 @dataclass(frozen=True)
@@ -98,9 +118,27 @@ def is_owned(redis: Redis, stream: str) -> bool:
     return bool(redis.exists(stream_keys(stream).lease))
 
 
+def seconds_left(
+    redis: Redis, streams: Sequence[str], *, usual_seconds: float
+) -> dict[str, float | None]:
+    """How long each is still owned, if nobody renews it; None if it is not. Leases that last longer
+    than any should are cut down to their length; `usual_seconds` is how long most are."""
+    pipe = redis.pipeline(transaction=False)
+    for stream in streams:
+        pipe.pttl(stream_keys(stream).lease)
+    left = dict(zip(streams, pipe.execute(), strict=True))
+    usual_ms = max(1, int(usual_seconds * 1000))
+    cut = redis.register_script(_CUT)
+    for stream, left_ms in left.items():
+        if left_ms == _NO_END or left_ms > usual_ms:
+            left[stream] = cut(keys=_keys(stream), args=[usual_ms])
+    return {s: None if ms == _NO_LEASE else max(0.001, ms / 1000) for s, ms in left.items()}
+
+
 def take_turn(redis: Redis, key: str, *, seconds: float) -> bool:
     """True for one caller among all that share a server, until `seconds` later."""
-    return bool(redis.set(key, "", nx=True, px=max(1, int(seconds * 1000))))
+    turn = redis.register_script(_TURN)
+    return bool(turn(keys=[key], args=[max(1, int(seconds * 1000))]))
 
 
 def _keys(stream: str) -> list[str]:

@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 from worker.intake.entries import id_order, id_seconds
 from worker.keyspace.inputs import GROUP, is_another, mark_in
 from worker.keyspace.keys import is_own_key, stream_keys
+from worker.keyspace.lease import seconds_left
 from worker.keyspace.own_keys import broken
 
 _log = logging.getLogger(__name__)
@@ -63,10 +64,12 @@ class Look:
     next_seconds: float | None = None
 
 
-def look(redis: Redis, patterns: Iterable[str]) -> Look:
-    """What a round of the reconciler needs to know of all streams."""
+def look(redis: Redis, patterns: Iterable[str], *, lease_seconds: float = 10.0) -> Look:
+    """What a round of the reconciler needs to know of all streams. lease_seconds: how long most
+    leases are, see `seconds_left`."""
     streams = discover(redis, patterns)
-    left = _lease_seconds(redis, streams)
+    # Most have an owner, and of those nothing else needs to be asked.
+    left = seconds_left(redis, streams, usual_seconds=lease_seconds)
     free = [stream for stream in streams if left[stream] is None]
     return Look(_in_need(redis, free), min((s for s in left.values() if s), default=None))
 
@@ -103,19 +106,6 @@ def has_news(redis: Redis, stream: str, *, entry_id: str, request_id: str) -> bo
     """Whether an entry or a request has come after these."""
     cursors: Any = {stream: entry_id, stream_keys(stream).requests: request_id}
     return bool(redis.xread(cursors, count=1))
-
-
-def _lease_seconds(redis: Redis, streams: Sequence[str]) -> dict[str, float | None]:
-    """How long each is still owned; None if it is not. Most are, and of those nothing else needs
-    to be asked."""
-    pipe = redis.pipeline(transaction=False)
-    for stream in streams:
-        pipe.pttl(stream_keys(stream).lease)
-    no_lease = -2
-    return {
-        stream: None if left_ms == no_lease else max(0.001, left_ms / 1000)
-        for stream, left_ms in zip(streams, pipe.execute(), strict=True)
-    }
 
 
 def figures(redis: Redis, patterns: Iterable[str]) -> list[StreamFigures]:

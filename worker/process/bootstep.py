@@ -117,10 +117,11 @@ def host(app: WeirCelery) -> Hosted:
     engine = EngineThread(pipeline, metrics, beat=heartbeat.beat, ended=_end_celery)
     reconciler = Reconciler(
         redis,
-        partial(registry.look, redis, settings.patterns),
+        partial(registry.look, redis, settings.patterns, lease_seconds=settings.lease_seconds),
         partial(_send_adopt, app),
         metrics,
         interval_seconds=settings.discover_seconds,
+        lease_seconds=settings.lease_seconds,
         round_key=app.round_key,
     )
     engine.start()

@@ -19,6 +19,7 @@ class Worker:
     """One worker's reconciler, and what it sent."""
 
     def __init__(self, redis: Redis, *unowned: str, interval_seconds: float = HOUR) -> None:
+        self.now = 1e6
         self.unowned = list(unowned)
         self.next_seconds: float | None = None
         self.sent: list[str] = []
@@ -29,6 +30,8 @@ class Worker:
             self.sent.append,
             self.metrics,
             interval_seconds=interval_seconds,
+            lease_seconds=10,
+            clock=lambda: self.now,
         )
 
     @property
@@ -76,7 +79,14 @@ def test_a_lease_that_runs_out_before_the_next_round_is_looked_at_when_it_has(re
     looks = iter([Look([], 0.05), Look(["live:a"])])
     sent: list[str] = []
     metrics = Metrics(CollectorRegistry())
-    reconciler = Reconciler(redis, lambda: next(looks), sent.append, metrics, interval_seconds=HOUR)
+    reconciler = Reconciler(
+        redis,
+        lambda: next(looks),
+        sent.append,
+        metrics,
+        interval_seconds=HOUR,
+        lease_seconds=10,
+    )
     reconciler.start()
     until(lambda: sent, lambda: "named an hour later")
     reconciler.stop()
@@ -103,8 +113,30 @@ def test_a_round_that_fails_is_made_again(redis: Redis, error: Exception) -> Non
         return Look(["live:a"])
 
     sent: list[str] = []
-    reconciler = Reconciler(redis, look, sent.append, worker.metrics, interval_seconds=0.05)
+    reconciler = Reconciler(
+        redis, look, sent.append, worker.metrics, interval_seconds=0.05, lease_seconds=1
+    )
     reconciler.start()
     until(lambda: sent, lambda: "no round after the one that failed")
     reconciler.stop()
     reconciler.join(10)
+
+
+def test_no_stream_is_offered_after_the_server_s_clock_was_put_forward(redis: Redis) -> None:
+    """All leases have run out then, by that clock; their owners renew them soon."""
+    worker = Worker(redis, "live:a", interval_seconds=0.001)
+    assert worker.reconciler.reconcile() == 1
+    worker.now -= 3600  # as if the server's had gone an hour further than ours
+    assert worker.reconciler.reconcile() == 0
+    worker.now += 9.9
+    assert worker.reconciler.reconcile() == 0
+    worker.now += 0.2
+    until(worker.reconciler.reconcile, lambda: "never again")
+
+
+def test_streams_are_offered_after_the_server_s_clock_was_put_back(redis: Redis) -> None:
+    worker = Worker(redis, "live:a", interval_seconds=0.001)
+    worker.reconciler.reconcile()
+    redis.set(ROUND_KEY, "", px=3_600_000)  # this is what it leaves of the last round
+    worker.now += 3600
+    assert worker.reconciler.reconcile() == 1
