@@ -58,7 +58,7 @@ class Pipeline:
         kit = Kit.make(Engine.load(config), settings, metrics)
         source = Source(connect_blocking(settings, settings.block_seconds), settings.entry_limits)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        return cls(kit, connect(settings), source, owner=owner)
+        return cls(kit, connect(settings, waits_once=True), source, owner=owner)
 
     # ---- for any thread
 
@@ -102,10 +102,7 @@ class Pipeline:
             if not any(stream.session.num_pending for stream in self._streams):
                 break
             self._engine.step()
-        clock = self._kit.clock
-        last = clock() + SAVING_SECONDS
-        for stream in self._streams:
-            self.owned.leave(stream, with_session=clock() < last)
+        self.owned.leave_all(saving_until=self._kit.clock() + SAVING_SECONDS)
         self._kit.close()
 
     @property

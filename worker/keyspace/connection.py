@@ -4,6 +4,8 @@ from typing import Any
 
 from redis import ConnectionPool, Redis
 from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from worker.settings.config import Settings
@@ -11,14 +13,16 @@ from worker.settings.config import Settings
 REPLY_SECONDS = 5.0
 
 
-def connect(settings: Settings) -> Redis:
+def connect(settings: Settings, *, waits_once: bool = False) -> Redis:
     """For commands that answer at once. redis-py repeats them when a reply is lost, so send only
-    commands that may be repeated."""
+    commands that may be repeated. waits_once: not when there was none in time, for a caller who
+    tries again by itself and has other things to see to meanwhile."""
+    lost = (RedisConnectionError,) if waits_once else (RedisConnectionError, RedisTimeoutError)
     return Redis.from_url(
         settings.server_url,
         protocol=2,
         socket_timeout=REPLY_SECONDS,
-        retry=Retry(ExponentialBackoff(base=0.05, cap=0.5), 3),
+        retry=Retry(ExponentialBackoff(base=0.05, cap=0.5), 3, supported_errors=lost),
     )
 
 

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
@@ -202,13 +204,20 @@ class Ownership:
         if self._commit(stream):
             self._give_back(stream, "given back")
 
-    def leave(self, stream: LiveStream, *, with_session: bool) -> None:
-        """`let_go`, at the end of a process: without Redis the lease runs out by itself."""
-        try:
-            self.let_go(stream, with_session=with_session)
-        except RedisError as error:
-            log.warning("%s: left without a last commit: %s", stream.name, error)
-            self._drop(stream)
+    def leave_all(self, *, saving_until: float) -> None:
+        """`let_go`, at the end of a process. Without Redis leases run out by themselves: when one
+        stream has waited for it in vain, the others do not."""
+        is_away = False
+        for stream in list(self.streams.values()):
+            try:
+                if is_away:
+                    self._drop(stream)
+                else:
+                    self.let_go(stream, with_session=self._kit.clock() < saving_until)
+            except RedisError as error:
+                log.warning("%s: left without a last commit: %s", stream.name, error)
+                is_away = isinstance(error, RedisConnectionError | RedisTimeoutError)
+                self._drop(stream)
 
     def _commit(self, stream: LiveStream) -> bool:
         """Whether the stream is still ours and has nothing left to commit."""

@@ -112,7 +112,7 @@ def host(app: WeirCelery) -> Hosted:
     checks: dict[str, Check] = {"engine": heartbeat.check, "redis": partial(check_redis, probe)}
     health = _serve_health(settings, metrics, checks)
     pipeline = app.open_pipeline(settings, metrics)
-    redis = connect(settings)
+    redis = connect(settings, waits_once=True)
     app.control_of_worker, app.metrics_of_worker = Control(redis, pipeline), metrics
     engine = EngineThread(pipeline, metrics, beat=heartbeat.beat, ended=_end_celery)
     reconciler = Reconciler(
