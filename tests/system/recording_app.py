@@ -36,7 +36,7 @@ class RecordingPipeline:
     @classmethod
     def open(cls, settings: Settings, metrics: Metrics) -> RecordingPipeline:
         metrics.describe(model="none", device="cpu", dtype="float32")
-        return cls(connect(settings), lease_seconds=settings.lease_seconds)
+        return cls(connect(settings, waits_once=True), lease_seconds=settings.lease_seconds)
 
     def adopt(self, stream: str) -> None:
         self._orders.put(stream)
@@ -55,7 +55,7 @@ class RecordingPipeline:
             lease = self._leases.acquire(stream)
             if lease:
                 self._owned[stream] = lease
-        self._leases.renew(list(self._owned.values()))
+        self._leases.renew(dict.fromkeys(self._owned.values(), 0))
         return False
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ second or two; what the real pipeline makes of it is told in other files.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -275,6 +276,37 @@ def test_a_worker_can_be_ended_while_its_server_is_away(tmp_path: Path) -> None:
             worker.end()
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=lambda how: how.name)
+def test_a_worker_can_be_ended_while_its_server_hangs(tmp_path: Path, how: signal.Signals) -> None:
+    """It takes connections and answers nothing, as after a step of its clock back: then what it
+    waits for itself never comes either."""
+    with EmbeddedServer() as server, Redis(port=server.port) as redis:
+        pid = int(redis.info("server")["process_id"])
+        environment = {"WEIR_REDIS_URL": server.url, "WEIR_METRICS_PORT": "0"}
+        with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+            worker.wait_until_ready()
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                until(lambda: "Timeout" in worker.output(), worker.output)
+                worker.end(how)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            assert "The engine did not stop" not in worker.output()
+
+
+def test_a_worker_that_starts_while_its_server_hangs_can_be_ended(tmp_path: Path) -> None:
+    with EmbeddedServer() as server, Redis(port=server.port) as redis:
+        pid = int(redis.info("server")["process_id"])
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            environment = {"WEIR_REDIS_URL": server.url, "WEIR_METRICS_PORT": "0"}
+            with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+                until(lambda: "does not answer yet" in worker.output(), worker.output)
+                worker.end()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
 # ------------------------------------------------------------------ refusals
 
 
@@ -345,6 +377,7 @@ def test_a_wrong_password_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_celery_is_configured_as_a_hint_carrier(weir_settings: Settings) -> None:
     assert app.conf.task_acks_late is True
+    assert app.conf.broker_connection_max_retries is None  # for ever
     assert app.conf.accept_content == ["json"]
     assert app.conf.worker_pool == "threads"
     assert app.conf.result_backend is None

@@ -209,15 +209,20 @@ class Ownership:
         stream has waited for it in vain, the others do not."""
         is_away = False
         for stream in list(self.streams.values()):
-            try:
-                if is_away:
-                    self._drop(stream)
-                else:
-                    self.let_go(stream, with_session=self._kit.clock() < saving_until)
-            except RedisError as error:
-                log.warning("%s: left without a last commit: %s", stream.name, error)
-                is_away = isinstance(error, RedisConnectionError | RedisTimeoutError)
+            if is_away:
                 self._drop(stream)
+            else:
+                is_away = not self._leave(stream, with_session=self._kit.clock() < saving_until)
+
+    def _leave(self, stream: LiveStream, *, with_session: bool) -> bool:
+        """Whether Redis answered."""
+        try:
+            self.let_go(stream, with_session=with_session)
+        except RedisError as error:
+            log.warning("%s: left without a last commit: %s", stream.name, error)
+            self._drop(stream)
+            return not isinstance(error, RedisConnectionError | RedisTimeoutError)
+        return True
 
     def _commit(self, stream: LiveStream) -> bool:
         """Whether the stream is still ours and has nothing left to commit."""
