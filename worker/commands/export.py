@@ -57,12 +57,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _entries(redis: Redis, stream: str, *, follow: bool) -> Iterator[dict[str, str]]:
     """The transcript's entries; a stream's last ones and its status are committed together."""
     follower = Follower(redis, [stream_keys(stream).transcript], from_start=True)
+    is_empty = True
     while True:
         is_last_look = not follow or has_closed(redis, stream)
         came = follower.read(block_seconds=0 if is_last_look else _BLOCK_SECONDS)
         yield from (fields for _, fields in came)
+        is_empty &= not came
         if is_last_look and not came:
-            return
+            break
+    if is_empty:
+        _say(f"{stream} has no transcript yet")
 
 
 def _say(what: str) -> None:

@@ -134,10 +134,9 @@ def _described(reading: Reading) -> str:
     """What it was taken for, and how much of what there is in it."""
     encoding = "" if reading.encoding == "utf-8" else f" in {reading.encoding}"
     num_words = sum(len(fields["text"].split()) for fields in reading.entries if "text" in fields)
-    return (
-        f"{reading.title}{encoding}: {len(reading.entries):,} entries, {num_words:,} words"
-        f"{_span(reading.entries)}"
-    )
+    num = len(reading.entries)
+    entries = f"{num:,} {'entry' if num == 1 else 'entries'}"
+    return f"{reading.title}{encoding}: {entries}, {num_words:,} words{_span(reading.entries)}"
 
 
 def _span(entries: Sequence[Fields]) -> str:

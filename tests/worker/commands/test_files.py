@@ -14,7 +14,6 @@ import pytest
 from redis import Redis
 
 from tests.worker.workbench import Workbench, settings_for
-from worker.cli import main
 from worker.keyspace.embedded import EmbeddedServer
 from worker.keyspace.keys import stream_keys
 
@@ -26,25 +25,6 @@ SAID = [
 ]
 
 Weir = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def weir(
-    redis: Redis,
-    redis_server: EmbeddedServer,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Weir:
-    monkeypatch.setenv("WEIR_REDIS_URL", redis_server.url)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        try:
-            code = main(words)
-        except SystemExit as exit:
-            code = int(exit.code or 0)
-        return (code, *capsys.readouterr())
-
-    return run
 
 
 def texts(redis: Redis, stream: str = "live:a") -> list[str]:
@@ -198,6 +178,11 @@ def test_captions_without_times_are_refused(weir: Weir, redis: Redis) -> None:
     code, out, err = weir("export", "live:a", "--format", "srt")
     assert (code, out) == (2, "") and "no entry has a time" in err
     assert weir("export", "live:a")[1] == "One.\n"
+
+
+def test_a_stream_without_a_transcript_is_said(weir: Weir, redis: Redis) -> None:
+    redis.xadd("live:a", {"text": "One."})
+    assert weir("export", "live:a") == (0, "", "weir export: live:a has no transcript yet\n")
 
 
 def test_a_stream_that_is_not_there_is_said(weir: Weir) -> None:
