@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from engine import Engine
 from tests.worker.paper_engine import PaperEngine
+from tests.worker.workbench import SeamRestorer
 from worker.keyspace.source import Source
 from worker.pipeline import Pipeline
 from worker.settings.config import Settings
@@ -59,11 +60,8 @@ class MortalConnection(Connection):
 
 
 @dataclass
-class SlowRestorer:
+class SlowRestorer(SeamRestorer):
     fate: Fate
-
-    def wants(self, text: str, _lang: str | None) -> bool:
-        return text.islower()
 
     def begin(self, text: str, **_around: object) -> SlowRestoration:
         return SlowRestoration(self.fate, text)

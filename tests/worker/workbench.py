@@ -49,14 +49,24 @@ WORDS = [
 ]
 
 
-@dataclass
-class HeldRestorer:
-    """Capitals for raw text, but none while `is_held`: an entry is then still being written."""
-
-    is_held: bool = False
+class SeamRestorer:
+    """What a restorer does for nobody in particular; this one needs no model and no thread."""
 
     def wants(self, text: str, _lang: str | None) -> bool:
         return text.islower()
+
+    def wait(self, seconds: float) -> None:
+        """It has nothing to do that could be waited for."""
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
+@dataclass
+class HeldRestorer(SeamRestorer):
+    """Capitals for raw text, but none while `is_held`: an entry is then still being written."""
+
+    is_held: bool = False
 
     def begin(self, text: str, **_around: object) -> HeldRestoration:
         return HeldRestoration(self, text)
