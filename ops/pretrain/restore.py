@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.text.prompts import RESTORE
 from ops.pretrain.corpus import Document
 
+# A user's turn, perhaps after a line of the text restored so far. The encoder of engine/restore
+# does this work now; the model is still trained to do it, and is what the encoder is compared with.
+RESTORE = "Write with capitals and punctuation: {raw}"
 MARKS = ".,?!;:"
 MIN_WORDS, MAX_WORDS, MAX_CONTEXT_WORDS = 3, 60, 20
 _WORD = re.compile(rf"'*(\w+(?:['-]\w+)*)'*([{MARKS}]?)'*")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from engine.text.prompts import RESTORE, SUMMARISE, SUMMARISE_ON
+from engine.text.prompts import SUMMARISE, SUMMARISE_ON
+from ops.pretrain.restore import RESTORE
 
 BUNDLED = Path(__file__).parents[2] / "engine" / "bundled"
 TOKENIZER: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(BUNDLED)
