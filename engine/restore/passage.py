@@ -29,7 +29,7 @@ class Passage:
     nothing follows, the speaker has ended."""
 
     MAX_WORDS: ClassVar = 64
-    MAX_BEFORE_WORDS: ClassVar = 40  # more are not read
+    MAX_BEFORE_WORDS: ClassVar = 20  # 40 cost half as much again and say no more
     MAX_AFTER_WORDS: ClassVar = 16
 
     words: tuple[str, ...]

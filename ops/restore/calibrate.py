@@ -17,7 +17,7 @@ from engine.restore.punctuator import Punctuator
 from ops.restore.evaluate import COUNTED, ENTRY_WORDS
 from ops.restore.labels import UNKNOWN, Word
 
-NUM_CONTEXT = 40
+NUM_CONTEXT = 20
 MAX_ENTRIES = 1500
 NEVER = -1e4  # more than any score: with so little training, these marks cost more than they give
 RARE = ("!", ":", ";")

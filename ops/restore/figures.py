@@ -54,7 +54,7 @@ def speed(punctuator: Punctuator, streams: list[list[Word]]) -> dict[str, float]
     """words_per_second of many streams' entries together; milliseconds of one alone."""
     size = ENTRY_WORDS
     passages = [
-        Passage(raw[i : i + size], raw[max(0, i - 40) : i], raw[i + size : i + size + NUM_AFTER])
+        Passage(raw[i : i + size], raw[max(0, i - 20) : i], raw[i + size : i + size + NUM_AFTER])
         for raw in (tuple(word.raw for word in stream) for stream in streams[:10])
         for i in range(0, len(raw) - size, size)
     ]
