@@ -19,7 +19,7 @@ from engine.restore.joints import is_in_address, may_part
 from engine.restore.marks import CASES, MARKS, SENTENCE_ENDS
 from engine.restore.passage import Passage, Reader, Reading
 from engine.restore.spelling import named, plain, spelled
-from engine.restore.weights import BUNDLED, Habits, best_dtype, load
+from engine.restore.stored import BUNDLED, Habits, best_dtype, load
 
 MAX_STEP_TOKENS = 2048
 NAME_BONUS = 2.5  # a word that the stream has as a name is one twelve times as likely

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from engine.restore.encoder import Encoder
 from engine.restore.marks import MARKS
 from engine.restore.punctuator import Punctuator
-from engine.restore.weights import Habits, save
+from engine.restore.stored import Habits, save
 from ops.restore.base import encoder_from
 from ops.restore.calibrate import calibrated
 from ops.restore.card import card

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.restore.marks import MARKS
 from engine.restore.passage import Passage
 from engine.restore.spelling import cased
-from engine.restore.weights import Habits, save
+from engine.restore.stored import Habits, save
 from ops.restore.baselines import unrestored, usual
 from ops.restore.calibrate import NEVER, calibrated
 from ops.restore.card import card

@@ -11,7 +11,7 @@ from engine.restore.encoder import Encoder, Shape
 from engine.restore.marks import CASES, MARKS
 from engine.restore.passage import MAX_TOKENS, Reader
 from engine.restore.punctuator import Punctuator
-from engine.restore.weights import Habits
+from engine.restore.stored import Habits
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.$'"

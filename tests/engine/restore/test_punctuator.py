@@ -13,7 +13,7 @@ from engine.errors import ConfigError
 from engine.restore.marks import MARKS
 from engine.restore.passage import MAX_TOKENS, Passage
 from engine.restore.punctuator import MAX_STEP_TOKENS, Punctuator, batches
-from engine.restore.weights import Habits, load, save
+from engine.restore.stored import Habits, load, save
 from tests.engine.restore.small import small_encoder, small_punctuator, small_tokenizer
 
 DTYPES = [torch.float32, torch.bfloat16]
