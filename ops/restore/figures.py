@@ -23,6 +23,7 @@ from ops.restore.old import by_language_model
 from ops.restore.prepare import Sample
 
 NUM_OLD_STREAMS, NUM_OLD_WORDS = 8, 10 * ENTRY_WORDS
+MAX_STREAMS = 16  # of each kind of text: some 11,000 words
 NUM_TIMED = 30
 
 
@@ -30,7 +31,7 @@ def all_figures(folder: Path, kinds: dict[str, Sample], *, old: Path | None) -> 
     punctuator = Punctuator.load(folder)
     found: dict[str, Any] = {}
     for kind, sample in kinds.items():
-        streams = streams_of(sample.measuring)
+        streams = spread(streams_of(sample.measuring), MAX_STREAMS)
         found[kind] = {
             "words": sum(map(len, streams)),
             "encoder": _of(streams, punctuator.restore, NUM_AFTER),
@@ -39,10 +40,15 @@ def all_figures(folder: Path, kinds: dict[str, Sample], *, old: Path | None) -> 
             "unrestored": _of(streams, unrestored, 0),
         }
         if old is not None:
-            few = [stream[:NUM_OLD_WORDS] for stream in streams[:NUM_OLD_STREAMS]]
+            few = [stream[:NUM_OLD_WORDS] for stream in spread(streams, NUM_OLD_STREAMS)]
             found[kind]["old"] = _of(few, by_language_model(old), 0)
             found[kind]["encoder, same entries as old"] = _of(few, punctuator.restore, 0)
     return {**found, "speed": speed(punctuator, streams_of(next(iter(kinds.values())).measuring))}
+
+
+def spread(streams: list[list[Word]], num_streams: int) -> list[list[Word]]:
+    """So many of them, from all places."""
+    return streams[:: max(1, len(streams) // num_streams)][:num_streams]
 
 
 def _of(streams: list[list[Word]], restore: Restore, num_after: int) -> dict[str, Any]:
