@@ -198,6 +198,7 @@ def settings_for(redis_url: str, folder: Path, **changes: object) -> Settings:
         "summary_tokens": 60,
         "summary_max_tokens": 12,
         "block_seconds": 0.01,
+        "hold_seconds": 0.0,  # time passes only when a test says so
         "snapshot_dir": folder,
     }
     return Settings(**(small | changes))  # type: ignore[arg-type]

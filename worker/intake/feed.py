@@ -14,26 +14,41 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+NUM_LINES_KEPT = 16
+
 
 @dataclass(frozen=True)
 class Line:
     """One transcript entry: `entry` is the id of the input entry that it came from, `text` what
-    summaries may quote of it ("Speaker: words")."""
+    it adds to the running text: a new line ("\\nSpeaker: words"), or words that go on with the line
+    before, whose speaker is `speaker`."""
 
     entry: str
     tokens: Sequence[int]
     text: str = ""
+    speaker: str = ""
+
+    @property
+    def begins(self) -> bool:
+        """Whether another has begun to speak."""
+        return self.text.startswith("\n")
 
 
 def line_text(fields: Mapping[str, str]) -> str:
-    """What the transcript entry with these fields adds to the running text."""
+    """What the transcript entry with these fields adds to the running text, in which everything
+    that one speaker says in a row is one line, whatever the entries are that it came in."""
     text = fields["text"]
     if not text:
         return ""
-    if fields.get("continues"):
-        return f" {text}"
+    joined = fields.get("joined") or ("space" if fields.get("continues") else None)
+    if joined:
+        return text if joined == "tight" else f" {text}"
     speaker = fields.get("speaker")
     return f"\n{speaker}: {text}" if speaker else f"\n{text}"
+
+
+def _ends_sentence(line: Line) -> bool:
+    return line.text.rstrip().endswith((".", "?", "!"))
 
 
 class Feed:
@@ -88,13 +103,30 @@ class Feed:
         return next(line.entry for line, end in self._ends if position < end)
 
     def texts(self, first: int, last: int) -> list[str]:
-        """The lines that hold a token at one of the positions `first` ... `last`."""
-        held = [(line, end - len(line.tokens), end) for line, end in self._ends]
-        return [line.text for line, start, end in held if start <= last and first < end]
+        """What was said at the positions `first` ... `last`, a line for each change of speakers.
+
+        Whole lines of the transcript, and the sentence that had begun before them."""
+        lines = [line for line, _ in self._ends]
+        held = [
+            index
+            for index, (line, end) in enumerate(self._ends)
+            if end - len(line.tokens) <= last and first < end
+        ]
+        if not held:
+            return []
+        begin, earliest = held[0], max(0, held[0] - NUM_LINES_KEPT)
+        while begin > earliest and not (lines[begin].begins or _ends_sentence(lines[begin - 1])):
+            begin -= 1
+        text = "".join(line.text for line in lines[begin : held[-1] + 1])
+        if not lines[begin].begins and lines[begin].speaker:
+            text = f"{lines[begin].speaker}: {text.lstrip()}"
+        return text.strip().split("\n")
 
     def forget(self, covered: int) -> None:
-        """Drops what is known of lines that end at or before `covered`."""
-        while self._ends and self._ends[0][1] <= covered:
+        """Drops what is known of lines that end at or before `covered`, but for the last few: the
+        sentence that is being said may have begun in them."""
+        num_old = sum(end <= covered for _, end in self._ends)
+        for _ in range(num_old - NUM_LINES_KEPT):
             self._ends.popleft()
 
     def check_integrity(self) -> None:

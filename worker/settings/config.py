@@ -186,6 +186,22 @@ class Settings(BaseSettings):
         description="capitals and punctuation for text that has neither: by the encoder that comes"
         " with Weir (auto, or encoder), by one of your own (its folder), or not (off)",
     )
+    hold_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        description="how long the last words of a text without marks wait for those that follow and"
+        " tell where a sentence ends",
+    )
+    settle: Literal["agreement", "final"] = Field(
+        default="agreement",
+        description="which words of a recogniser's hypotheses are published: those that two"
+        " hypotheses agree on (agreement), or those of final texts only (final)",
+    )
+    open_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="after how long without news a hypothesis is taken as it stands",
+    )
     summary_tokens: int = Field(
         default=512, ge=1, description="a summary is due after this many tokens"
     )

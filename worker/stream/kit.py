@@ -15,6 +15,7 @@ from worker.views.draft import Drafts
 from worker.views.instructions import Instructions, instructions_for
 from worker.views.restore import Restorer
 from worker.views.summary import Summariser
+from worker.views.transcript import Pace
 from worker.watch.metrics import Metrics
 
 RESTORING_SECONDS = 0.05  # at most: the first words that are there end it
@@ -32,6 +33,7 @@ class Kit:
     summariser: Summariser
     cadence: Cadence
     restorer: Restorer | None
+    pace: Pace
     clock: Callable[[], float]  # seconds, monotonic
 
     @classmethod
@@ -69,6 +71,11 @@ class Kit:
                 num_seconds=settings.summary_seconds,
             ),
             restorer=_restorer(settings, metrics, clock),
+            pace=Pace(
+                hold_seconds=settings.hold_seconds,
+                open_seconds=settings.open_seconds,
+                by_agreement=settings.settle == "agreement",
+            ),
             clock=clock,
         )
 
@@ -88,7 +95,8 @@ class Kit:
     def line(self, fields: Mapping[str, str]) -> Line:
         """The line of the running text that a transcript entry is."""
         text = line_text(fields)
-        return Line(fields["entry"], self.engine.tokenizer.encode(text), text.strip())
+        tokens = self.engine.tokenizer.encode(text)
+        return Line(fields["entry"], tokens, text, fields.get("speaker", ""))
 
 
 def _restorer(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> Restorer | None:

@@ -45,7 +45,13 @@ class LiveStream:
         self.is_hurried = False  # asked for its summary now: another stream wants the row
         self._kit = kit
         self._outputs = Outputs(kit.settings, outbox)
-        self._transcript = Transcript(kit.restorer, views.get("transcript", {}))
+        self._transcript = Transcript(
+            kit.restorer,
+            kit.pace,
+            views.get("transcript", {}),
+            now=now,
+            left_out=kit.metrics.left_out,
+        )
         self._summary = Summary(kit.summariser, kit.cadence, views["summary"], now=now)
         self._questions = Questions(
             kit.drafts, kit.instructions, max_tokens=kit.settings.summary_max_tokens
@@ -56,6 +62,8 @@ class LiveStream:
         self._has_ended: bool = views.get("ended", False)
         self.is_followed = False  # it has ended, and there is more to read under its name
         self._last_entry = outbox.checkpoint.entry_id  # that is settled
+        if self._has_ended:
+            self._transcript.finish(self._last_entry, now)
         self.loss: Loss | None = None  # its session is lost, and how
         self._lacks_place = False  # something is to be written, and all places to write are taken
         self._can_settle = True  # nothing of what is to be written is the next entry
@@ -94,44 +102,67 @@ class LiveStream:
         return True
 
     def _settle(self) -> None:
-        max_waiting = self._kit.engine.config.num_recent
-        while self.feed.num_waiting < max_waiting and not self._has_ended:
-            if self.outbox.is_stuck:
+        """Entries settle words at once; these are published as their capitals and marks are there.
+        A few are taken in first: what follows a word tells how it is written."""
+        self._finish_what_is_old()
+        while not self.outbox.is_stuck:
+            self._take_some()
+            if not self._publish():
                 return
+
+    def _take_some(self) -> None:
+        while self._may_publish and self._transcript.has_room and not self._has_ended:
             item = self.inbox.next_item(self.outbox.next.entry_id)
-            if item is None or not self._publish(item):
+            if item is None:
                 return
-            num_entries = item.num_entries if isinstance(item, Gap) else 1
-            num_read = self.outbox.next.entries_read + num_entries
-            self.outbox.advance(entry_id=item.id, entries_read=num_read)
-            self._last_entry = item.id
-            self.inbox.settled()
-            self._kit.metrics.read(num_entries)
-            self.active_at, self.is_hurried = self._kit.clock(), False
-            if isinstance(item, Entry):
-                self._kit.metrics.unread(item.unread)
-                if item.end_of_stream:
-                    self.end_here()
+            self._take(item)
 
-    def _publish(self, item: Item) -> bool:
-        """False while the model still writes it."""
+    @property
+    def _may_publish(self) -> bool:
+        has_room = self.feed.num_waiting < self._kit.engine.config.num_recent
+        return has_room and not self.outbox.is_stuck
+
+    def _take(self, item: Item) -> None:
         if isinstance(item, Entry):
-            return self._publish_lines(item)
-        self._outputs.rejected(item.republished())
-        self._kit.metrics.rejected(item.kind)
-        return True
+            self._take_entry(item)
+        else:
+            self._outputs.rejected(item.republished())
+            self._kit.metrics.rejected(item.kind)
+        num_entries = item.num_entries if isinstance(item, Gap) else 1
+        num_read = self.outbox.next.entries_read + num_entries
+        self.outbox.advance(entry_id=item.id, entries_read=num_read)
+        self._last_entry = item.id
+        self.inbox.settled()
+        self._kit.metrics.read(num_entries)
+        self.active_at, self.is_hurried = self._kit.clock(), False
+        if isinstance(item, Entry) and item.end_of_stream:
+            self.end_here()
 
-    def _publish_lines(self, entry: Entry) -> bool:
-        lines = self._transcript.settle(entry)
-        for fields in lines or ():
+    def _take_entry(self, entry: Entry) -> None:
+        self._kit.metrics.unread(entry.unread)
+        repeated = self._transcript.take(entry, self._kit.clock())
+        if repeated:
+            self._outputs.rejected({"entry_id": entry.id, "reason": repeated, "raw": "{}"})
+
+    def _finish_what_is_old(self) -> None:
+        now, reached = self._kit.clock(), self._last_entry
+        if self.is_hurried:
+            self._transcript.finish(reached, now)
+        self._transcript.finish_old(reached, now)
+
+    def _publish(self) -> bool:
+        """The next lines; whether there were any."""
+        lines = self._transcript.write(self._kit.clock()) if self._may_publish else []
+        for fields in lines:
             self.feed.publish(self._kit.line(fields))
             self._outputs.line(fields)
             self.outbox.advance(tokens_seen=self.feed.published)
-        return lines is not None
+        return bool(lines)
 
     def end_here(self, *, is_followed: bool = False) -> None:
         """What follows belongs to the stream's next life."""
         self._has_ended = True
+        self._transcript.finish(self._last_entry, self._kit.clock())
         self.is_followed = is_followed or not self.inbox.is_empty
         self.inbox.turn_back(self.outbox.next)
 
@@ -141,7 +172,11 @@ class LiveStream:
 
     def _obey(self) -> None:
         request = self._request
-        if request is None or not self._is_caught_up:
+        if request is None:
+            return
+        if request.kind in ("flush", "close") and not self._transcript.is_empty:
+            self._transcript.finish(self._last_entry, self._kit.clock())
+        if not self._is_caught_up:
             return
         if isinstance(request, Rejected):
             self._outputs.rejected(request.republished())
@@ -161,6 +196,11 @@ class LiveStream:
 
     @property
     def _is_caught_up(self) -> bool:
+        return self._is_fed and self._transcript.is_written
+
+    @property
+    def _is_fed(self) -> bool:
+        """Whether the window has seen and computed all that is published."""
         is_fed = self.feed.num_waiting == 0 and self.session.num_pending == 0
         return is_fed and not self.session.is_lost
 
@@ -274,6 +314,10 @@ class LiveStream:
         self.inbox.committed()
         return commit
 
+    def pending(self) -> dict[str, str] | None:
+        """Words to come, if they are others than those that were asked for last."""
+        return self._transcript.pending(self._last_entry)
+
     def _wants_snapshot(self, now: float) -> bool:
         """A line that is fed in part is finished first: a snapshot stands between two lines."""
         return self._can_be_saved and self._saving.is_due(now) and self.feed.is_between_lines
@@ -297,8 +341,9 @@ class LiveStream:
 
     @property
     def is_silent(self) -> bool:
-        """Nothing to settle or feed until something arrives."""
-        return self.inbox.is_empty and self._is_caught_up
+        """Nothing to settle or feed until something arrives, or until the clock says so."""
+        has_nothing = self._transcript.is_written or self._transcript.waits_for_clock
+        return self.inbox.is_empty and has_nothing and self._is_fed
 
     @property
     def is_resting(self) -> bool:
@@ -307,12 +352,14 @@ class LiveStream:
         is_owed = self._holds_still or (self.is_hurried and self._num_uncovered > 0)
         is_going = self._has_ended or self.is_leaving or self.session.is_lost
         is_idle = self.inbox.is_empty and self.feed.num_waiting == 0 and self.outbox.is_empty
+        is_going |= not self._transcript.is_written
         return is_idle and not (is_owed or is_going or self._is_writing)
 
     @property
     def is_queueing(self) -> bool:
         """Nothing to do until it has a place to write."""
-        is_settled = self.inbox.is_empty or not self._can_settle
+        has_nothing = self.inbox.is_empty and self._transcript.is_written
+        is_settled = has_nothing or not self._can_settle
         is_idle = is_settled and self.session.num_pending == 0 and self.outbox.is_empty
         is_busy = self._summary.is_writing or self._questions.is_answering or self.is_leaving
         return self._lacks_place and is_idle and not (is_busy or self.session.is_lost)
@@ -321,7 +368,7 @@ class LiveStream:
     def is_quiet(self) -> bool:
         """Nothing is unread, unsummarised or unanswered here, whatever became of its session."""
         is_covered = self._summary.covered == self.feed.published and not self._has_ended
-        is_idle = self.inbox.is_empty and self.outbox.is_empty
+        is_idle = self.inbox.is_empty and self.outbox.is_empty and self._transcript.is_empty
         return is_covered and is_idle and not self._is_writing
 
     @property

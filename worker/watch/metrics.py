@@ -32,6 +32,11 @@ _RECOVERY_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 _POWERS_OF_TWO = tuple(2**n for n in range(13))
 
 
+# Of entries: "duplicate" (a final again), "late" (a hypothesis whose final is there), "repeated"
+# (the same id). Of words: "reworded" (a final has them where others were settled).
+LEFT_OUT = ("duplicate", "late", "repeated", "reworded")
+
+
 class Metrics:
     """One worker's figures, registered in `registry`; the pipeline tells it what happened.
 
@@ -105,6 +110,10 @@ class Metrics:
     def slid_out(self, num_tokens: int) -> None:
         """That many tokens left the windows of streams; what copies forget is not counted."""
         self._tokens_slid_out.inc(num_tokens)
+
+    def left_out(self, why: str, num: int) -> None:
+        """Entries that said again what was said before, or words that a final has otherwise."""
+        self._left_out.labels(why).inc(num)
 
     def rejected(self, kind: str) -> None:
         """One entry went to a `:rejected` stream; `kind` is the class, never the full sentence."""
@@ -240,6 +249,10 @@ class Metrics:
             "weir_entry_fields_unread", "Fields beside the text that could not be read.", "field"
         )
         self._show(fields, self._fields_unread)
+        self._left_out = self._counter(
+            "weir_left_out", "What was left out of transcripts, and is no rejection.", "reason"
+        )
+        self._show(LEFT_OUT, self._left_out)
         self._lag_entries = self._gauge(
             "weir_lag_entries", "Unread entries, all owned streams together."
         )

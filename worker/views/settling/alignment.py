@@ -6,8 +6,8 @@ of the last settled word. Two rules where a cost alone would not tell:
 
 * of two places that cost the same, the one that leaves more words new: rather a word too many than
   one lost;
-* a word put in the place of the last settled word stands for it, however unlike it is. That a
-  recogniser takes a word back and says nothing in its place is known for fillers and repetitions.
+* a word in the place of a settled word stands for it, however unlike it is. That a recogniser takes
+  a settled word back and says nothing in its place is known of fillers and repetitions.
 
 A word of which only the beginning is settled is finished as the hypothesis before had it, or as the
 number is said: "twenty five" and then "25,000 euros" go on with "thousand euros".
@@ -26,9 +26,13 @@ from worker.views.settling.words import is_mark, key, keys
 MAX_CELLS = 2500  # of the exact table; what is larger is cut down at runs of equal words first
 NUM_AROUND = 2  # equal words that are aligned again beside what differs: a join may begin there
 MAX_READ_WORDS = 6  # settled words whose place a number can take while it is not yet said in full
-MAX_WEIGHT = 10  # letters: a longer word is no better evidence
-SUBSTITUTE, DELETE, INSERT = 1.0, 1.05, 0.8
+MAX_WEIGHT = 8.0  # letters: a longer word is no better evidence
+DELETE = 8.5  # more than any word costs that stands for another one
+WITHDRAW = DELETE / 2  # a word that was pending
+INSERT = 0.8  # for each letter: less than to stand for another one
 OF_NO_WEIGHT = 0.1  # a filler, a mark
+BEGUN = 0.25  # for each letter that only one of two words has at its end
+NUMBER = 5.0  # for each word but the first for which digits stand, if that cannot be told
 REPEATED = 0.2  # a word said before, left out or put in
 
 
@@ -128,8 +132,10 @@ class _Table:
         self._old_keys, self._new_keys = keys(old), keys(new)
         self._old_letters, self._old_at, self._old_index = _run_together(self._old_keys)
         self._new_letters, self._new_at, self._new_index = _run_together(self._new_keys)
-        self._delete = [_gap(old, i, DELETE) for i in range(len(old))]
-        self._insert = [_gap(new, j, INSERT) for j in range(len(new))]
+        self._delete = [
+            _cheap(old, i) or (DELETE if i < num_settled else WITHDRAW) for i in range(len(old))
+        ]
+        self._insert = [_cheap(new, j) or INSERT * _weight(key(w)) for j, w in enumerate(new)]
         self._ways = [[_NO_WAY] * (len(new) + 1) for _ in range(len(old) + 1)]
 
     def place(self) -> Place:
@@ -150,8 +156,11 @@ class _Table:
         if has_old and has_new:
             self._step(i, j, i + 1, j + 1, _changed(self._old_keys[i], self._new_keys[j]))
             self._step_over_equal(i, j)
+            self._step_over_joined(i, j)
             if i < self._border <= i + MAX_READ_WORDS:
                 self._step_into_a_word(i, j)
+            if _in_digits(self._new_keys[j]):
+                self._step_over_a_number(i, j)
 
     def _step_over_equal(self, i: int, j: int) -> None:
         """One word on one side, and on the other all the words that it is read as."""
@@ -164,6 +173,23 @@ class _Table:
             if end and end > j + 1 and self._new_letters.startswith(read, self._new_at[j]):
                 # Of two readings the longer: "€5" is "five euros" rather than "five".
                 self._step(i, j, i + 1, end, OF_NO_WEIGHT / len(read))
+
+    def _step_over_joined(self, i: int, j: int) -> None:
+        """Two words made one, or one made two, and a letter of them another one."""
+        old, new = self._old_keys, self._new_keys
+        if old[i][:1] != new[j][:1]:
+            return
+        if i + 1 < len(old) and _is_like(old[i] + old[i + 1], new[j]):
+            self._step(i, j, i + 2, j + 1, _changed(old[i] + old[i + 1], new[j]))
+        if j + 1 < len(new) and _is_like(old[i], new[j] + new[j + 1]):
+            self._step(i, j, i + 1, j + 2, _changed(old[i], new[j] + new[j + 1]))
+
+    def _step_over_a_number(self, i: int, j: int) -> None:
+        """Digits may stand for several words, in any language."""
+        for end in range(i + 2, min(i + MAX_READ_WORDS, len(self._old)) + 1):
+            if _in_digits(self._old_keys[end - 1]) or _in_digits(self._old_keys[i]):
+                return
+            self._step(i, j, end, j + 1, NUMBER * (end - i - 1))
 
     def _step_into_a_word(self, i: int, j: int) -> None:
         """The settled words from i on are the beginning of what new word j is read as."""
@@ -190,21 +216,31 @@ def _run_together(words: Sequence[str]) -> tuple[str, list[int], dict[int, int]]
     return "".join(words), at, {place: index for index, place in enumerate(at)}
 
 
+def _is_like(one: str, other: str) -> bool:
+    return abs(len(one) - len(other)) < 3 and Levenshtein.normalized_similarity(one, other) >= 0.7
+
+
+def _in_digits(word: str) -> bool:
+    return any(map(str.isdigit, word))
+
+
 def _weight(word: str) -> float:
-    return float(min(len(word), MAX_WEIGHT))
+    return min(float(len(word)), MAX_WEIGHT)
 
 
-def _gap(words: Sequence[str], index: int, cost: float) -> float:
-    """Of leaving the word out, or of putting it in."""
+def _cheap(words: Sequence[str], index: int) -> float | None:
+    """What it costs to leave out, or to put in, a word that says nothing new."""
     if is_filler(words[index]) or is_mark(words[index]):
         return OF_NO_WEIGHT
-    word = key(words[index])
-    before = keys(words[max(0, index - 3) : index])
-    return _weight(word) * (REPEATED if word in before else cost)
+    word, before = key(words[index]), keys(words[max(0, index - 3) : index])
+    is_begun_again = len(word) > 2 and any(one.startswith(word) for one in before)
+    return REPEATED * _weight(word) if word in before or is_begun_again else None
 
 
 def _changed(one: str, other: str) -> float:
     if one == other:
         return 0.0
+    if len(one) > 1 and len(other) > 1 and (one.startswith(other) or other.startswith(one)):
+        return BEGUN * abs(len(one) - len(other))  # a word that was heard in part, or its ending
     alike = Levenshtein.normalized_similarity(one, other)
-    return max(_weight(one), _weight(other)) * (1 - alike if alike >= 0.5 else SUBSTITUTE)
+    return max(_weight(one), _weight(other)) * (1 - alike if alike >= 0.5 else 1.0)

@@ -8,7 +8,7 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.fuzz import partial_ratio
 
 from worker.views.settling.readings import readings
-from worker.views.settling.words import keys
+from worker.views.settling.words import Words, keys
 
 MIN_TOLD_LETTERS = 12  # fewer tell nothing
 SAME_WORDS = 0.4  # of the letters of the shorter one, in words that both have in the same order
@@ -21,13 +21,18 @@ REVISED_WORDS = 0.75
 
 def are_alike(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether they can be hypotheses of the same speech; few words always can."""
-    letters, others = _letters(one), _letters(other)
-    shorter = min(len(letters), len(others))
-    if shorter < MIN_TOLD_LETTERS:
-        return True
-    if _num_same_letters(one, other) >= SAME_WORDS * shorter:
-        return True
-    return partial_ratio(letters, others) >= SAME_LETTERS_PERCENT
+    is_short = min(len(_letters(one)), len(_letters(other))) < MIN_TOLD_LETTERS
+    return is_short or say_the_same(one, other)
+
+
+def say_the_same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Numbers may be said in one and written in digits in the other, whole or digit by digit."""
+    return any(
+        _num_same_letters(one, other) >= max(1, SAME_WORDS * min(len(letters), len(others)))
+        or partial_ratio(letters, others) >= SAME_LETTERS_PERCENT
+        for letters in {_letters(one), _letters(one, -1)}
+        for others in {_letters(other), _letters(other, -1)}
+    )
 
 
 def revises(new: Sequence[str], closed: Sequence[str]) -> bool:
@@ -42,14 +47,14 @@ def revises(new: Sequence[str], closed: Sequence[str]) -> bool:
     return is_long and _num_same_letters(new, closed) >= REVISED_WORDS * shorter
 
 
-def _letters(words: Sequence[str]) -> str:
+def _letters(words: Sequence[str], way: int = 1) -> str:
     """As they are said: the digits of a number tell nothing about its words."""
-    return "".join("".join(_said(word)) for word in words)
+    return "".join("".join(_said(word, way)) for word in words)
 
 
-def _said(word: str) -> tuple[str, ...]:
+def _said(word: str, way: int) -> Words:
     ways = readings(word)
-    return ways[1] if len(ways) > 1 and any(map(str.isdigit, word)) else ways[0]
+    return ways[way] if len(ways) > 1 and any(map(str.isdigit, word)) else ways[0]
 
 
 def _num_same_letters(one: Sequence[str], other: Sequence[str]) -> int:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from worker.views.settling.words import Words
+
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
-    " sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+    *("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
+    *("eighteen", "nineteen"),
+)
+_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"))
 _ORDINALS = {
     "one": "first",
@@ -25,13 +28,18 @@ _ORDINALS = {
     "twelve": "twelfth",
 }
 _CURRENCIES = {"€": "euro", "$": "dollar", "£": "pound", "¥": "yen", "₹": "rupee"}
-_AFTER = {"%": ("percent",), "k": ("thousand",), "m": ("million",), "bn": ("billion",), "°": ("degrees",)}
+_AFTER = {
+    "%": ("percent",),
+    "k": ("thousand",),
+    "m": ("million",),
+    "bn": ("billion",),
+    "°": ("degrees",),
+}
 _FORM = re.compile(
     r"(?P<before>[€$£¥₹]?)(?P<whole>\d{1,3}(?:[,.]\d{3})+|\d+)(?:[.:](?P<rest>\d{1,6}))?"
     r"(?P<after>[€$£¥₹%°]|st|nd|rd|th|s|k|m|bn|)"
 )
 _MAX_DIGITS = 15
-Words = tuple[str, ...]
 
 
 def said(written: str) -> list[Words]:

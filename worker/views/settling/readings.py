@@ -10,11 +10,12 @@ import re
 from functools import lru_cache
 
 from worker.views.settling.numbers import said
-from worker.views.settling.words import key
+from worker.views.settling.words import Words, key
 
-Words = tuple[str, ...]
-
-FILLERS = frozenset("uh um uhm umm er erm ah eh hm hmm mm mhm mmhm äh ähm euh hein".split())
+FILLERS = frozenset(
+    {"uh", "um", "uhm", "umm", "er", "erm", "ah", "eh", "hm", "hmm", "mm", "mhm", "mmhm"}
+    | {"äh", "ähm", "euh"}
+)
 
 # What is certain first: of these, the rest may be said when the beginning is settled.
 _CERTAIN = {"'ll": "will", "'re": "are", "'ve": "have", "'m": "am", "n't": "not"}

@@ -14,6 +14,8 @@ from functools import lru_cache
 
 import regex
 
+Words = tuple[str, ...]
+
 _UNSPACED = "".join(
     rf"\p{{Script={script}}}"
     for script in ("Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
@@ -24,10 +26,11 @@ _UNSPACED = "".join(
 _WORD = regex.compile(
     rf" ?(?:(?=[{_UNSPACED}])\X[\p{{P}}ー々]*|(?:(?![{_UNSPACED}])[^ ])+)", regex.UNICODE
 )
+_IS_UNSPACED = regex.compile(rf"[{_UNSPACED}ー々]")
 _SILENT = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
-def words_of(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> Words:
     """The words of one line of text, each with the blank before it."""
     return tuple(_WORD.findall(" ".join(text.split())))
 
@@ -36,9 +39,15 @@ def written(words: Iterable[str]) -> str:
     return "".join(words).strip()
 
 
-def is_apart(word: str) -> bool:
-    """Whether `word` stands after a blank."""
-    return word.startswith(" ")
+def is_apart(before: str, word: str, *, goes_on: bool) -> bool:
+    """Whether a blank stands between the text `before` and `word` after it.
+
+    goes_on: they are of one text, in which the word had its blank or not. Otherwise there is none
+    between two characters of scripts that put none."""
+    if word.startswith(" "):
+        return True
+    end, begin = (_IS_UNSPACED.search(text) is not None for text in (before[-3:], word[:1]))
+    return not (end or begin) if goes_on else not (end and begin)
 
 
 @lru_cache(maxsize=65536)
@@ -55,5 +64,5 @@ def is_mark(word: str) -> bool:
     return all(unicodedata.category(c)[0] in "PZC" and c not in "%&@" for c in word)
 
 
-def keys(words: Iterable[str]) -> tuple[str, ...]:
+def keys(words: Iterable[str]) -> Words:
     return tuple(map(key, words))

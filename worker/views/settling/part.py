@@ -1,0 +1,62 @@
+"""Settled words on their way to readers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from worker.views.settling.origin import Origin, times_of
+from worker.views.settling.words import Words
+
+
+@dataclass(frozen=True)
+class Part:
+    """name: what the words are a part of; number: from 0. is_last: it ends there.
+
+    left_out: words of a final that say otherwise what was settled. hypothesis: the entry that said
+    the words, if they were settled by what came later. is_raw: it has neither capitals nor marks.
+    whole: the text that the words were settled from, by which that is judged; not kept.
+    """
+
+    name: str
+    words: Words
+    origin: Origin
+    number: int
+    is_last: bool
+    how_timed: str = ""
+    left_out: str = ""
+    hypothesis: str = ""
+    is_raw: bool = False
+    whole: Words = ()
+
+    def split(self, num_words: int) -> tuple[Part, Part]:
+        """The first words, and the others; each with its times."""
+        num, how = len(self.words), self.how_timed
+        one = times_of(self.origin, self.words, 0, num_words, None)
+        other = times_of(self.origin, self.words, num_words, num, one.origin.end)
+        first = replace(
+            self,
+            words=self.words[:num_words],
+            origin=one.origin,
+            is_last=False,
+            how_timed=one.how or how,
+            left_out="",
+        )
+        rest = replace(
+            self,
+            words=self.words[num_words:],
+            origin=other.origin,
+            number=self.number + 1,
+            how_timed=other.how or how,
+        )
+        return first, rest
+
+    def to_json(self) -> list[Any]:
+        told = (self.number, self.is_last, self.how_timed, self.left_out, self.hypothesis)
+        return [self.name, list(self.words), self.origin.to_json(), *told, self.is_raw]
+
+    @classmethod
+    def from_json(cls, state: Sequence[Any]) -> Part:
+        name, words, origin, *told = state
+        return cls(name, tuple(words), Origin.from_json(origin), *told)

@@ -1,0 +1,254 @@
+"""All the speech of one stream that may still be rewritten, and which entry is about which of it.
+
+Invariant: of two entries about the same speech the second adds only what the first did not have.
+What they are about is told by `segment`; without one there is one open utterance per channel, or
+else per speaker, and a final closes it. A name may come again: a text that is not the closed one's,
+nor says it anew, begins another speech. Whatever is left out is counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from worker.intake.entries import Entry
+from worker.views.settling.likeness import revises, say_the_same
+from worker.views.settling.origin import Origin, times_of
+from worker.views.settling.part import Part
+from worker.views.settling.segment import Heard, Segment, hear, resumes
+from worker.views.settling.words import Words, keys, words_of, written
+
+MAX_OPEN = 16
+MAX_CLOSED = 64
+MAX_CLOSED_WITH_WORDS = 8  # of these a late correction is still known to be one
+MAX_FINALS = 64
+SAME_START_SECONDS = 0.25
+MAX_LEFT_OUT_CHARS = 400
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What an entry has made of the segments. left_out: why, and how many (entries for "duplicate"
+    and "late", words for "reworded")."""
+
+    segments: Segments
+    parts: tuple[Part, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Segments:
+    """known: by name, those heard of last at the end. finals: what finals without a segment said
+    when, for their duplicates."""
+
+    known: tuple[tuple[str, Segment], ...] = ()
+    finals: tuple[str, ...] = ()
+
+    def take(self, entry: Entry, *, by_agreement: bool) -> Taken:
+        words, origin = words_of(entry.text), Origin.of(entry)
+        name, said_before = self._name(entry), _when_and_what(entry)
+        if entry.segment is None and said_before in self.finals:
+            return Taken(self, left_out=(("duplicate", 1),))
+        segment = self._segment(name)
+        if segment.is_closed:
+            relation = _relation(segment, origin)
+            why = None if relation == "apart" else _why_old_news(segment, words, entry)
+            if why:
+                return Taken(self, left_out=((why, 1),))
+            segment = _reopened(segment, words, relation, is_named=entry.segment is not None)
+        before: tuple[Part, ...] = ()
+        if segment.is_astray and words:
+            segment, before = _led_back(segment, words, origin)
+        heard = hear(segment, words, final=entry.final, by_agreement=by_agreement)
+        return self._heard(name, heard, words, origin, entry, before)
+
+    def _heard(
+        self,
+        name: str,
+        heard: Heard,
+        words: Words,
+        origin: Origin,
+        entry: Entry,
+        before: tuple[Part, ...],
+    ) -> Taken:
+        part = _part(name, heard, words, origin, is_last=entry.final)
+        segment = replace(heard.segment, origin=origin)
+        if part.words or (entry.final and segment.num_parts > 0):
+            reached = part.origin.end if part.origin.end is not None else segment.reached
+            segment = replace(segment, num_parts=segment.num_parts + 1, reached=reached)
+            before = (*before, part)
+        if entry.final:
+            segment = replace(segment, is_closed=True, digest=_digest(words), num_parts=0)
+        kept = self._with(name, segment)
+        if entry.final and entry.segment is None and entry.start is not None:
+            kept = replace(kept, finals=(*kept.finals, _when_and_what(entry))[-MAX_FINALS:])
+        kept, finished = kept._without_surplus(entry.id)
+        reworded = (("reworded", len(heard.left_out)),) if heard.left_out else ()
+        return Taken(kept, (*before, *finished), reworded)
+
+    def finish(self, names: Sequence[str], entry_id: str) -> tuple[Segments, tuple[Part, ...]]:
+        """These segments end with what was heard of them last. entry_id: what the stream had
+        reached."""
+        segments, parts = self, list[Part]()
+        for name in names:
+            segment = segments._segment(name)
+            parts += _last_parts(name, segment, entry_id)
+            closed = replace(
+                segment,
+                settled=segment.settled + segment.shelved + segment.pending,
+                pending=(),
+                shelved=(),
+                is_astray=False,
+                is_closed=True,
+                num_parts=0,
+            )
+            segments = segments._with(name, closed)
+        return segments, tuple(parts)
+
+    @property
+    def open_names(self) -> list[str]:
+        """Of those that have words to come, or whose readers wait for their end; oldest first."""
+        return [name for name, s in self.known if s.has_open_words or s.owes_its_end]
+
+    @property
+    def newest(self) -> str:
+        """What was heard of last."""
+        return self.known[-1][0] if self.known else ""
+
+    def last_open(self) -> Segment | None:
+        """What was heard of last, if it is open."""
+        name, segment = self.known[-1] if self.known else ("", Segment())
+        return segment if name in self.open_names else None
+
+    def _name(self, entry: Entry) -> str:
+        """Who speaks may be known only when a text is final: then it ends what nobody said yet."""
+        if entry.segment is not None:
+            return f"segment {entry.segment}"
+        own = entry.extra.get("channel") or entry.speaker or ""
+        open_ones = [name for name in self.open_names if name.startswith("said by ")]
+        named = f"said by {own}"
+        if named in open_ones or not open_ones:
+            return named
+        anonymous = "said by "
+        if own and anonymous in open_ones:
+            return anonymous
+        return open_ones[-1] if not own and len(open_ones) == 1 else named
+
+    def _segment(self, name: str) -> Segment:
+        return dict(self.known).get(name, Segment())
+
+    def _with(self, name: str, segment: Segment) -> Segments:
+        others = [(n, s) for n, s in self.known if n != name]
+        return replace(self, known=(*others, (name, segment)))
+
+    def _without_surplus(self, entry_id: str) -> tuple[Segments, tuple[Part, ...]]:
+        """Open ones above the number that is kept end; closed ones lose their words, then go."""
+        kept, parts = self.finish(self.open_names[:-MAX_OPEN], entry_id)
+        closed = [name for name, s in kept.known if s.is_closed]
+        without_words, gone = closed[:-MAX_CLOSED_WITH_WORDS], set(closed[:-MAX_CLOSED])
+        known = tuple(
+            (name, replace(s, settled=(), origin=None) if name in without_words else s)
+            for name, s in kept.known
+            if name not in gone
+        )
+        return replace(kept, known=known), parts
+
+    def to_json(self) -> dict[str, Any]:
+        known = [[name, segment.to_json()] for name, segment in self.known]
+        return {"known": known, "finals": list(self.finals)}
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Segments:
+        known = tuple((name, Segment.from_json(s)) for name, s in state.get("known", ()))
+        return cls(known, tuple(state.get("finals", ())))
+
+
+def _relation(closed: Segment, now: Origin) -> Literal["apart", "same time", "unknown"]:
+    """Whether by its time an entry can be about the closed speech."""
+    before = closed.origin
+    if before is None or before.start is None or now.start is None:
+        return "unknown"
+    end = max(before.end or before.start, before.start + SAME_START_SECONDS)
+    return "same time" if before.start - SAME_START_SECONDS <= now.start < end else "apart"
+
+
+def _why_old_news(closed: Segment, words: Words, entry: Entry) -> str | None:
+    """Why an entry about a closed segment adds nothing; None if it may. Without a name and a time,
+    the same words may well have been said twice."""
+    if entry.segment is None and words:
+        return None
+    if not words or _digest(words) == closed.digest:
+        return "duplicate" if entry.final else "late"
+    if not entry.final and keys(words) == keys(closed.settled)[: len(words)]:
+        return "late"  # a hypothesis that its final has overtaken
+    return None
+
+
+def _reopened(closed: Segment, words: Words, relation: str, *, is_named: bool) -> Segment:
+    """What an entry under a closed name is about: that speech again, or another."""
+    if relation == "same time":
+        is_same = say_the_same(words, closed.settled)
+    else:
+        is_same = relation == "unknown" and is_named and revises(words, closed.settled)
+    return replace(closed, is_closed=False, pending=()) if is_same else Segment()
+
+
+def _led_back(segment: Segment, words: Words, origin: Origin) -> tuple[Segment, tuple[Part, ...]]:
+    """A segment that went astray, now that one more hypothesis is there."""
+    if resumes(segment, words):
+        return replace(segment, pending=segment.shelved, shelved=(), is_astray=False), ()
+    if not say_the_same(words, segment.pending):
+        return segment, ()
+    # Another speech has begun: what was pending of the one before is its end.
+    ended = replace(segment, pending=())
+    parts = tuple(_last_parts("", ended, origin.entry))
+    return Segment(pending=segment.pending, origin=segment.origin), parts
+
+
+def _last_parts(name: str, segment: Segment, entry_id: str) -> Iterator[Part]:
+    """The words that are left, or the mark of the end for readers who wait for it."""
+    words, origin = segment.shelved + segment.pending, segment.origin
+    if origin is None or not (words or segment.owes_its_end):
+        return
+    whole = segment.settled + words
+    timed = times_of(origin, whole, len(whole) - len(words), len(whole), segment.reached)
+    own = replace(timed.origin, entry=entry_id)
+    yield Part(
+        name,
+        words,
+        own,
+        segment.num_parts,
+        is_last=True,
+        how_timed=timed.how,
+        hypothesis=origin.entry if origin.entry != entry_id else "",
+        whole=whole,
+    )
+
+
+def _part(name: str, heard: Heard, words: Words, origin: Origin, *, is_last: bool) -> Part:
+    end = len(words) if is_last else min(len(words), heard.first + len(heard.words))
+    timed = times_of(origin, words, heard.first, max(heard.first, end), heard.segment.reached)
+    return Part(
+        name,
+        heard.words,
+        timed.origin,
+        heard.segment.num_parts,
+        is_last,
+        timed.how,
+        left_out=written(heard.left_out)[:MAX_LEFT_OUT_CHARS],
+        whole=words or heard.words,
+    )
+
+
+def _digest(words: Words) -> str:
+    return hashlib.blake2b("\0".join(keys(words)).encode(), digest_size=6).hexdigest()
+
+
+def _when_and_what(entry: Entry) -> str:
+    if not entry.final or entry.start is None:
+        return ""
+    who = entry.extra.get("channel") or entry.speaker or ""
+    said = f"{who}\0{entry.start}\0{' '.join(keys(words_of(entry.text)))}"
+    return hashlib.blake2b(said.encode("utf-8", "replace"), digest_size=6).hexdigest()
