@@ -24,10 +24,11 @@ from worker.views.settling.readings import is_filler, letters_read, rest_of
 from worker.views.settling.words import is_mark, key, keys
 
 MAX_CELLS = 2500  # of the exact table; what is larger is cut down at runs of equal words first
-NUM_AROUND = 2  # equal words that are aligned again beside what differs: a join may begin there
+NUM_AROUND = 4  # equal words beside what differs: joins and repetitions may begin there
 MAX_READ_WORDS = 6  # settled words whose place a number can take while it is not yet said in full
 MAX_WEIGHT = 8.0  # letters: a longer word is no better evidence
 DELETE = 8.5  # more than any word costs that stands for another one
+NOT_REACHED = 1.0
 WITHDRAW = DELETE / 2  # a word that was pending
 INSERT = 0.8  # for each letter: less than to stand for another one
 OF_NO_WEIGHT = 0.1  # a filler, a mark
@@ -95,8 +96,8 @@ def _at_equal_runs(old: Sequence[str], new: Sequence[str], num_settled: int, cut
         if block.src_end < num_settled:
             old_first = block.src_end - min(size, NUM_AROUND)
             new_first = block.dest_end - min(size, NUM_AROUND)
-        elif block.src_start > num_settled and size > NUM_AROUND:
-            old_end, new_end = block.src_start + NUM_AROUND, block.dest_start + NUM_AROUND
+        elif block.src_start > num_settled and size >= 2:
+            old_end, new_end = block.src_start + 2, block.dest_start + 2
             break
         elif block.src_start <= num_settled:  # the border lies in the run
             return _Cut(block.src_start, block.dest_start, block.src_end, block.dest_end)
@@ -136,6 +137,9 @@ class _Table:
             _cheap(old, i) or (DELETE if i < num_settled else WITHDRAW) for i in range(len(old))
         ]
         self._insert = [_cheap(new, j) or INSERT * _weight(key(w)) for j, w in enumerate(new)]
+        # A hypothesis may end early: with a word that is among the settled ones.
+        is_last = [word == self._new_keys[-1] for word in self._old_keys] if new else []
+        self._may_end_at = is_last.index(True) + 1 if any(is_last) else len(old)
         self._ways = [[_NO_WAY] * (len(new) + 1) for _ in range(len(old) + 1)]
 
     def place(self) -> Place:
@@ -150,7 +154,8 @@ class _Table:
     def _go_on(self, i: int, j: int) -> None:
         has_old, has_new = i < len(self._old), j < len(self._new)
         if has_old:
-            self._step(i, j, i + 1, j, self._delete[i])
+            ends_early = not has_new and i >= self._may_end_at
+            self._step(i, j, i + 1, j, NOT_REACHED if ends_early else self._delete[i])
         if has_new:
             self._step(i, j, i, j + 1, self._insert[j])
         if has_old and has_new:
@@ -241,6 +246,8 @@ def _changed(one: str, other: str) -> float:
     if one == other:
         return 0.0
     if len(one) > 1 and len(other) > 1 and (one.startswith(other) or other.startswith(one)):
-        return BEGUN * abs(len(one) - len(other))  # a word that was heard in part, or its ending
+        return 1 + BEGUN * abs(
+            len(one) - len(other)
+        )  # a word that was heard in part, or its ending
     alike = Levenshtein.normalized_similarity(one, other)
     return max(_weight(one), _weight(other)) * (1 - alike if alike >= 0.5 else 1.0)

@@ -8,7 +8,7 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.fuzz import partial_ratio
 
 from worker.views.settling.readings import readings
-from worker.views.settling.words import Words, keys
+from worker.views.settling.words import Words, key, keys
 
 MIN_TOLD_LETTERS = 12  # fewer tell nothing
 SAME_WORDS = 0.4  # of the letters of the shorter one, in words that both have in the same order
@@ -21,7 +21,7 @@ REVISED_WORDS = 0.75
 
 def are_alike(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether they can be hypotheses of the same speech; few words always can."""
-    is_short = min(len(_letters(one)), len(_letters(other))) < MIN_TOLD_LETTERS
+    is_short = min(_num_told(one), _num_told(other)) < MIN_TOLD_LETTERS
     return is_short or say_the_same(one, other)
 
 
@@ -50,6 +50,11 @@ def revises(new: Sequence[str], closed: Sequence[str]) -> bool:
 def _letters(words: Sequence[str], way: int = 1) -> str:
     """As they are said: the digits of a number tell nothing about its words."""
     return "".join("".join(_said(word, way)) for word in words)
+
+
+def _num_told(words: Sequence[str]) -> int:
+    """Digits tell nothing about words of another language."""
+    return sum(len(key(word)) for word in words if not any(map(str.isdigit, word)))
 
 
 def _said(word: str, way: int) -> Words:
