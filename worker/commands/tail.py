@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from redis import Redis
 from rich.console import Console
+from rich.control import Control
+from rich.segment import ControlType
 from rich.text import Text
 
 from worker.commands.named_stream import check_name, known_stream
@@ -17,10 +19,12 @@ from worker.intake.values import seconds
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.follow import Follower
 from worker.keyspace.keys import stream_keys
+from worker.keyspace.live import pending_of
 from worker.keyspace.registry import has_closed
 from worker.settings.options import SERVER_SETTINGS, add_settings, settings_from
 
 _BLOCK_SECONDS = 1.0
+_GLANCE_SECONDS = 0.2  # at words to come, which change several times a second
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +66,7 @@ class _Tail:
         self._has_shown = from_start
         self._as_json = as_json
         self._console = Console(highlight=False, soft_wrap=True)
+        self._pending = Pending(self._console)
 
     def show_next(self) -> bool:
         """Show what came next, or wait a little for it; False when the stream has ended.
@@ -70,9 +75,14 @@ class _Tail:
         status first misses nothing by one more look.
         """
         is_closed = has_closed(self._redis, self._stream)
-        came = self._follower.read(block_seconds=0 if is_closed else _BLOCK_SECONDS)
+        wait_seconds = _GLANCE_SECONDS if self._pending.is_shown_here else _BLOCK_SECONDS
+        came = self._follower.read(block_seconds=0 if is_closed else wait_seconds)
+        if came:
+            self._pending.take_away()
         for key, fields in came:
             self._show(key, fields)
+        if self._pending.is_shown_here:
+            self._pending.show(pending_of(self._redis, self._stream))
         self._has_shown |= bool(came)
         return bool(came) or not (is_closed and self._has_shown)
 
@@ -90,6 +100,33 @@ class _Tail:
             text = _answer_line(fields)
         if text is not None:
             self._console.print(text)
+
+
+class Pending:
+    """Words to come, in grey, on the last line of a terminal; nothing of them goes into a file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown = ""
+
+    @property
+    def is_shown_here(self) -> bool:
+        return self._console.is_terminal
+
+    def show(self, live: Mapping[str, str]) -> None:
+        words = live.get("pending", "")
+        room = self._console.width - 2
+        line = words if len(words) <= room else f"…{words[1 - room :]}"
+        if line != self._shown:
+            self.take_away()
+            self._console.print(Text(line, style="bright_black"), end="")
+            self._shown = line
+
+    def take_away(self) -> None:
+        if self._shown:
+            erase = (ControlType.ERASE_IN_LINE, 2)
+            self._console.control(Control(ControlType.CARRIAGE_RETURN, erase))
+        self._shown = ""
 
 
 def _transcript_line(fields: Mapping[str, str]) -> Text | None:

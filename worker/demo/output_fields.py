@@ -20,6 +20,7 @@ class Line:
     speaker: str
     start: float | None
     is_restored: bool
+    continues: bool = False  # it goes on with the entry of the line before
 
     @classmethod
     def of(cls, fields: Fields) -> Line:
@@ -29,6 +30,7 @@ class Line:
             speaker=fields.get("speaker", ""),
             start=number(fields, "start") if fields.get("start") else None,
             is_restored=fields.get("restored") == "1",
+            continues=fields.get("continues") == "1",
         )
 
 

@@ -56,8 +56,9 @@ def transcript_panel(stream: StreamState) -> Panel:
     """The rolling transcript, the newest line at the bottom."""
     colours = speaker_colours(stream.lines)
     newest = reversed([line for line in stream.lines[-MAX_LINES_DRAWN:] if line.text])
+    to_come = [Text(stream.pending, style="bright_black")] if stream.pending else []
     return Panel(
-        Tail(line_text(line, colours) for line in newest),
+        Tail([*to_come, *(line_text(line, colours) for line in newest)]),
         title="transcript",
         subtitle="[italic]~ case and punctuation restored[/]",
         subtitle_align="right",

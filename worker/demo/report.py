@@ -34,14 +34,16 @@ class Account:
 
 
 def account(stream: StreamState) -> Account:
-    """Holds for a stream whose entries are all final: one line for every entry."""
+    """Holds for a stream whose entries are all final: one line for every entry, and what goes on
+    with it."""
     published = [entry.id for entry in stream.published]
-    answered = [line.entry for line in stream.lines] + stream.rejected
+    begun = [line.entry for line in stream.lines if not line.continues]
+    answered = begun + stream.rejected
     spoken = [line.entry for line in stream.lines if line.text]
     return Account(
         stream=stream.stream,
         num_published=len(published),
-        num_lines=len(stream.lines),
+        num_lines=len(begun),
         num_restored=sum(line.is_restored for line in stream.lines),
         num_rejected=len(stream.rejected),
         num_words=sum(len(line.text.split()) for line in stream.lines),

@@ -33,6 +33,7 @@ class StreamState:
     rejected: list[str] = field(default_factory=list)  # ids of the input entries
     summaries: list[Summary] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
+    pending: str = ""  # words to come
     is_closed: bool = False  # the line that ends the stream is out
 
     def add_published(self, entry: Published) -> None:
@@ -42,7 +43,8 @@ class StreamState:
     @property
     def num_answered(self) -> int:
         """Entries that came out again, as a transcript line or as a rejection."""
-        return min(len(self.lines) + len(self.rejected), len(self.published))
+        num_begun = sum(not line.continues for line in self.lines)
+        return min(num_begun + len(self.rejected), len(self.published))
 
     @property
     def is_done(self) -> bool:

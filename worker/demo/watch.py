@@ -12,6 +12,7 @@ from worker.demo.output_fields import Fields, Line, Memory, Summary
 from worker.demo.state import DemoState, Published, StreamState
 from worker.demo.talk import Utterance
 from worker.keyspace.keys import stream_keys
+from worker.keyspace.live import pending_of
 
 READ_COUNT = 500
 
@@ -37,6 +38,7 @@ class Watch:
             self._places[keys.summary] = stream, "summary"
             self._places[keys.memory] = stream, "memory"
             self._places[keys.rejected] = stream, "rejected"
+        self._shown = state.shown
         self._cursors = dict.fromkeys(self._places, "0-0")
 
     def read(self, *, block_seconds: float) -> None:
@@ -52,6 +54,7 @@ class Watch:
                     self._note_published(stream, entry_id)
                 else:
                     note(stream, kind, fields)
+        self._shown.pending = pending_of(self._redis, self._shown.stream).get("pending", "")
 
     def _note_published(self, stream: StreamState, entry_id: str) -> None:
         # Somebody may publish to the stream as well: there can be more entries than utterances.

@@ -38,6 +38,7 @@ class StreamKeys:
     requested: str  # ids of requests already taken, for a while
     published: str  # how far each publisher of ours has got, for a while
     state: str  # hash: epoch and checkpoint
+    live: str  # hash with a time to live: words that are not settled yet
     lease: str  # string with a time to live: the owner's name
 
 
@@ -56,6 +57,7 @@ def stream_keys(stream: str) -> StreamKeys:
         requested=f"{base}:requested",
         published=f"{base}:published",
         state=f"{base}:state",
+        live=f"{base}:live",
         lease=f"{base}:lease",
     )
 

@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
 from worker.keyspace.lease import Lease, Leases, Refusal
+from worker.keyspace.live import Live
 from worker.keyspace.own_keys import BrokenKeys, require_sound
 from worker.keyspace.trouble import is_passing
 from worker.owner.places import Places
@@ -47,6 +48,7 @@ class Ownership:
         self._kit = kit
         self._redis = redis
         self._leases = Leases(redis, owner, lease_seconds=settings.lease_seconds)
+        self._live = Live(redis)
         self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
         self._snapshots = Snapshots(settings.snapshot_dir)
         self.rounds = Rounds(self.streams, kit.clock())
@@ -169,6 +171,7 @@ class Ownership:
             trouble = self._try_commit(stream) or trouble
         if trouble:
             raise trouble
+        self._live.show({s.name: p for s in self._in_round if (p := s.pending()) is not None})
 
     def _try_commit(self, stream: LiveStream) -> RedisError | None:
         try:

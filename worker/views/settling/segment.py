@@ -40,6 +40,8 @@ class Segment:
     digest: str = ""  # of the text that closed it
     reached: float | None = None  # seconds, where the last part ended
     origin: Origin | None = None  # of the last hypothesis
+    earlier: tuple[Words, ...] = ()  # what closed texts under this name said before this one
+    is_reopened: bool = False  # finals alone settle what a recogniser says anew of a closed text
 
     @property
     def recent(self) -> Words:
@@ -70,11 +72,14 @@ class Segment:
             self.digest,
             self.reached,
             origin,
+            [list(words) for words in self.earlier],
+            self.is_reopened,
         ]
 
     @classmethod
     def from_json(cls, state: Sequence[Any]) -> Segment:
-        settled, pending, shelved, is_astray, num_parts, is_closed, digest, reached, origin = state
+        settled, pending, shelved, is_astray, num_parts, is_closed, digest, reached, *others = state
+        origin, earlier, is_reopened = others
         return cls(
             tuple(settled),
             tuple(pending),
@@ -85,6 +90,8 @@ class Segment:
             digest,
             reached,
             Origin.from_json(origin) if origin else None,
+            tuple(map(tuple, earlier)),
+            is_reopened,
         )
 
 
@@ -117,7 +124,8 @@ def hear(segment: Segment, new: Words, *, final: bool, by_agreement: bool) -> He
     if not tail:
         # Less than was settled: a beginning, and perhaps that of something else.
         return Heard(replace(segment, pending=(), shelved=segment.recent))
-    num_agreed = _num_agreed(segment.recent, tail) if by_agreement else 0
+    may_agree = by_agreement and not segment.is_reopened
+    num_agreed = _num_agreed(segment.recent, tail) if may_agree else 0
     words, pending = tail[:num_agreed], tail[num_agreed:]
     return _settle(replace(segment, shelved=()), words, pending, found.start)
 

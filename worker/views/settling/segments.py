@@ -24,6 +24,7 @@ MAX_OPEN = 16
 MAX_CLOSED = 64
 MAX_CLOSED_WITH_WORDS = 8  # of these a late correction is still known to be one
 MAX_FINALS = 64
+MAX_EARLIER = 3  # closed texts of one name that are still known
 SAME_START_SECONDS = 0.25
 MAX_LEFT_OUT_CHARS = 400
 
@@ -80,7 +81,9 @@ class Segments:
             segment = replace(segment, num_parts=segment.num_parts + 1, reached=reached)
             before = (*before, part)
         if entry.final:
-            segment = replace(segment, is_closed=True, digest=_digest(words), num_parts=0)
+            segment = replace(
+                segment, is_closed=True, digest=_digest(words), num_parts=0, is_reopened=False
+            )
         kept = self._with(name, segment)
         if entry.final and entry.segment is None and entry.start is not None:
             kept = replace(kept, finals=(*kept.finals, _when_and_what(entry))[-MAX_FINALS:])
@@ -149,7 +152,7 @@ class Segments:
         closed = [name for name, s in kept.known if s.is_closed]
         without_words, gone = closed[:-MAX_CLOSED_WITH_WORDS], set(closed[:-MAX_CLOSED])
         known = tuple(
-            (name, replace(s, settled=(), origin=None) if name in without_words else s)
+            (name, replace(s, settled=(), earlier=(), origin=None) if name in without_words else s)
             for name, s in kept.known
             if name not in gone
         )
@@ -187,12 +190,19 @@ def _why_old_news(closed: Segment, words: Words, entry: Entry) -> str | None:
 
 
 def _reopened(closed: Segment, words: Words, relation: str, *, is_named: bool) -> Segment:
-    """What an entry under a closed name is about: that speech again, or another."""
+    """What an entry under a closed name is about: that speech again, one before it, or another."""
+    said = (closed.settled, *closed.earlier)
     if relation == "same time":
-        is_same = say_the_same(words, closed.settled)
+        again = [text for text in said if say_the_same(words, text)]
     else:
-        is_same = relation == "unknown" and is_named and revises(words, closed.settled)
-    return replace(closed, is_closed=False, pending=()) if is_same else Segment()
+        may_be = relation == "unknown" and is_named
+        again = [text for text in said if may_be and revises(words, text)]
+    others = tuple(text for text in said if text and text not in again[:1])[:MAX_EARLIER]
+    if not again:
+        return Segment(earlier=others)
+    return replace(
+        closed, settled=again[0], earlier=others, is_closed=False, pending=(), is_reopened=True
+    )
 
 
 def _led_back(segment: Segment, words: Words, origin: Origin) -> tuple[Segment, tuple[Part, ...]]:
