@@ -238,7 +238,9 @@ def _cheap(words: Sequence[str], index: int) -> float | None:
     if is_filler(words[index]) or is_mark(words[index]):
         return OF_NO_WEIGHT
     word, before = key(words[index]), keys(words[max(0, index - 3) : index])
-    is_begun_again = len(word) > 2 and any(one.startswith(word) for one in before)
+    is_begun_again = len(word) > 2 and any(
+        one.startswith(word) or _is_like(one, word) for one in before
+    )
     return REPEATED * _weight(word) if word in before or is_begun_again else None
 
 

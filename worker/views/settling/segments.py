@@ -60,8 +60,12 @@ class Segments:
                 return Taken(self, left_out=((why, 1),))
             segment = _reopened(segment, words, relation, is_named=entry.segment is not None)
         before: tuple[Part, ...] = ()
+        if not segment.is_empty and _is_later(segment.origin, origin):
+            # Its final never came, and something else has its name.
+            before, segment = tuple(_last_parts(name, segment, entry.id)), Segment()
         if segment.is_astray and words:
-            segment, before = _led_back(segment, words, origin)
+            segment, parts = _led_back(segment, words, origin)
+            before = (*before, *parts)
         heard = hear(segment, words, final=entry.final, by_agreement=by_agreement)
         return self._heard(name, heard, words, origin, entry, before)
 
@@ -175,6 +179,13 @@ def _relation(closed: Segment, now: Origin) -> Literal["apart", "same time", "un
         return "unknown"
     end = max(before.end or before.start, before.start + SAME_START_SECONDS)
     return "same time" if before.start - SAME_START_SECONDS <= now.start < end else "apart"
+
+
+def _is_later(before: Origin | None, now: Origin) -> bool:
+    """Whether by its time an entry is about what was said when the one before was over."""
+    if before is None or before.start is None or before.end is None or now.start is None:
+        return False
+    return now.start >= max(before.end, before.start + SAME_START_SECONDS)
 
 
 def _why_old_news(closed: Segment, words: Words, entry: Entry) -> str | None:

@@ -62,7 +62,7 @@ def check(published: str, said: Talk, recogniser: Recogniser) -> None:
     assert numbers == list(range(said.num_words)), published
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, derandomize=True)
 @given(SEEDS)
 def test_each_word_comes_out_once_however_its_recogniser_rewrites_it(seed: int) -> None:
     rng = random.Random(seed)
@@ -72,7 +72,7 @@ def test_each_word_comes_out_once_however_its_recogniser_rewrites_it(seed: int) 
     check(text_of(parts), said, recogniser)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, derandomize=True)
 @given(SEEDS)
 def test_utterances_after_one_another_keep_apart_whatever_their_names(seed: int) -> None:
     """A name of its own for each, the same for all, or none; finals come twice, and hypotheses
