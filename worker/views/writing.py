@@ -105,7 +105,7 @@ class Writer:
         if self._restorer is None or not head.words or not head.is_raw:
             return self._publish(queue, len(head.words), None)
         if self._piece is None:
-            self._begin(queue, names, may_wait=not is_over and not self._is_late(now))
+            self._begin(queue, names, is_over=is_over, is_late=self._is_late(now))
         if self._piece is None:
             return None
         text = self._piece.restoration.advance()
@@ -126,19 +126,22 @@ class Writer:
     def _is_late(self, now: float) -> bool:
         return now - self._came_at >= self._hold_seconds
 
-    def _begin(self, queue: Queue, names: Mapping[str, str], *, may_wait: bool) -> None:
+    def _begin(
+        self, queue: Queue, names: Mapping[str, str], *, is_over: bool, is_late: bool
+    ) -> None:
         parts = queue.utterance()
         words = [word for part in parts for word in part.words]
         is_followed = len(parts) < len(queue.parts)
-        num_held = NUM_HELD_WORDS if may_wait and not is_followed else 0
+        num_held = 0 if is_followed or is_over or is_late else NUM_HELD_WORDS
         num = min(len(words) - num_held, MAX_PIECE_WORDS)
+        ends = num == len(words) and (is_followed or is_over)
         if num <= 0 or self._restorer is None:
             return
         before = queue.last.text if queue.last.speaker == parts[0].origin.speaker else ""
         after = written(words[num : num + NUM_WORDS_AFTER])
         text = written(words[:num])
         self._piece = Piece(
-            num, self._restorer.begin(text, before=before, after=after, names=names)
+            num, self._restorer.begin(text, before=before, after=after, names=names, ends=ends)
         )
 
     def _publish(self, queue: Queue, num: int, text: str | None) -> tuple[Queue, list[Fields]]:

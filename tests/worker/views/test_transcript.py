@@ -11,9 +11,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import is_raw
 from worker.intake.entries import Entry
 from worker.intake.feed import line_text
-from worker.views.letters import is_raw, letters
 from worker.views.transcript import Pace, Transcript
 
 WORDS = [f"{one}{other}" for one in "bdfgklmnpr" for other in ("ato", "emi", "ilu", "opa", "uri")]
@@ -31,7 +31,9 @@ class Slow:
     def wants(self, text: str, lang: str | None) -> bool:
         return is_raw(text) and lang in (None, "en")
 
-    def begin(self, text: str, *, before: str, after: str, names: Mapping[str, str]) -> Slowly:
+    def begin(
+        self, text: str, *, before: str, after: str, names: Mapping[str, str], ends: bool = False
+    ) -> Slowly:
         self.given.append((before, text, after))
         self.names = names
         return Slowly(self.num_rounds, text, names)
@@ -258,10 +260,3 @@ def test_what_is_to_come_is_shown_until_it_has_come() -> None:
     view.take(Entry("2-0", "And then we went.", speaker="Ann"), now=0.0)
     all_lines(view)
     assert (view.pending("2-0") or {})["pending"] == ""
-
-
-def test_letters_are_never_changed_by_the_splitting_of_lines() -> None:
-    view = transcript(Slow(), hold_seconds=0.0)
-    text = "  bato   demi filu, gopa "
-    view.take(Entry("1-0", text, speaker="Ann"), now=0.0)
-    assert letters(running_text(all_lines(view)).removeprefix("Ann: ")) == letters(text)
