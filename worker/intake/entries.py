@@ -45,9 +45,10 @@ class EntryLimits:
 class Entry:
     """One entry as the pipeline reads it. Times are seconds, finite.
 
-    `text` may be empty only if `end_of_stream`. `extra` holds the fields that have no meaning here,
-    as they came; bytes that are not UTF-8 are kept as surrogate escapes. `unread` names the fields
-    that have a meaning and could not be read: `extra` has each of them as `input.NAME`.
+    `text` may be empty only if `end_of_stream`, or if a `segment` or a `final` came. `extra` holds
+    the fields that have no meaning here, as they came; bytes that are not UTF-8 are kept as
+    surrogate escapes. `unread` names the fields that have a meaning and could not be read: `extra`
+    has each of them as `input.NAME`.
     """
 
     id: str
@@ -116,8 +117,10 @@ def _parse(entry_id: str, fields: Mapping[bytes, bytes]) -> Entry:
     about = _About(fields)
     end_of_stream = about.read("end_of_stream", values.flag, default=False)
     text = _words(fields.get(b"text", b""))
-    if not text and not end_of_stream:
-        is_empty = b"text" in fields
+    is_empty = b"text" in fields
+    # Of a recogniser's utterance an empty text says something: it is over.
+    says_when = is_empty and (b"segment" in fields or b"final" in fields)
+    if not (text or end_of_stream or says_when):
         raise _Unreadable("no_text", f"no text: the field is {'empty' if is_empty else 'missing'}")
     extra = {_as_it_came(n): _as_it_came(v) for n, v in fields.items() if n not in _KNOWN}
     return Entry(

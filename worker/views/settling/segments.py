@@ -31,8 +31,8 @@ MAX_LEFT_OUT_CHARS = 400
 
 @dataclass(frozen=True)
 class Taken:
-    """What an entry has made of the segments. left_out: why, and how many (entries for "duplicate"
-    and "late", words for "reworded")."""
+    """What an entry has made of the segments. left_out: why, and how many (words for "reworded",
+    otherwise entries)."""
 
     segments: Segments
     parts: tuple[Part, ...] = ()
@@ -92,8 +92,12 @@ class Segments:
         if entry.final and entry.segment is None and entry.start is not None:
             kept = replace(kept, finals=(*kept.finals, _when_and_what(entry))[-MAX_FINALS:])
         kept, finished = kept._without_surplus(entry.id)
-        reworded = (("reworded", len(heard.left_out)),) if heard.left_out else ()
-        return Taken(kept, (*before, *finished), reworded)
+        parts, why = (*before, *finished), dict[str, int]()
+        if heard.left_out:
+            why["reworded"] = len(heard.left_out)
+        elif not (words or parts):
+            why["empty"] = 1
+        return Taken(kept, parts, tuple(why.items()))
 
     def finish(self, names: Sequence[str], entry_id: str) -> tuple[Segments, tuple[Part, ...]]:
         """These segments end with what was heard of them last. entry_id: what the stream had
