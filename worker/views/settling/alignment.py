@@ -34,6 +34,7 @@ INSERT = 0.8  # for each letter: less than to stand for another one
 OF_NO_WEIGHT = 0.1  # a filler, a mark
 BEGUN = 0.25  # for each letter that only one of two words has at its end
 NUMBER = 5.0  # for each word but the first for which digits stand, if that cannot be told
+JOINED = 1.5  # besides the letters that differ
 REPEATED = 0.2  # a word said before, left out or put in
 
 
@@ -185,9 +186,9 @@ class _Table:
         if old[i][:1] != new[j][:1]:
             return
         if i + 1 < len(old) and _is_like(old[i] + old[i + 1], new[j]):
-            self._step(i, j, i + 2, j + 1, _changed(old[i] + old[i + 1], new[j]))
+            self._step(i, j, i + 2, j + 1, JOINED + _changed(old[i] + old[i + 1], new[j]))
         if j + 1 < len(new) and _is_like(old[i], new[j] + new[j + 1]):
-            self._step(i, j, i + 1, j + 2, _changed(old[i], new[j] + new[j + 1]))
+            self._step(i, j, i + 1, j + 2, JOINED + _changed(old[i], new[j] + new[j + 1]))
 
     def _step_over_a_number(self, i: int, j: int) -> None:
         """Digits may stand for several words, in any language."""
