@@ -177,7 +177,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         self.redis.xadd(STREAM, {"end_of_stream": "1"})
         for _ in range(MAX_ROUNDS):
             self.redis.delete(KEYS.lease)
-            if not registry.unowned_live(self.redis, ["live:*"]):
+            if not registry.look(self.redis, ["live:*"]).unowned:
                 return
             for worker in self.workers:
                 worker.pipeline.adopt(STREAM)

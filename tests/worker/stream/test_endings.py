@@ -61,7 +61,7 @@ def test_a_request_that_cannot_be_read_is_set_aside_and_asked_about_no_more(
     bench.run_to_end()
     for kind in ("nonsense", "ask"):
         redis.xadd(KEYS.requests, {"kind": kind})
-    assert registry.unowned_live(redis, small.patterns) == [STREAM]
+    assert registry.look(redis, small.patterns).unowned == [STREAM]
     bench.pipeline.adopt(STREAM)
     bench.run(5)
     assert [r["reason"] for r in outputs(redis_text, KEYS.rejected)] == [
@@ -69,7 +69,7 @@ def test_a_request_that_cannot_be_read_is_set_aside_and_asked_about_no_more(
         "ask without a question",
     ]
     bench.pipeline.close()
-    assert registry.unowned_live(redis, small.patterns) == []
+    assert registry.look(redis, small.patterns).unowned == []
 
 
 def test_each_summary_is_answered_for_once_whoever_dies(
@@ -133,7 +133,7 @@ def test_a_stream_with_a_key_of_a_wrong_type_has_no_owner_until_that_is_deleted(
     ids = publish(redis, 2)
     bench = Workbench(small)
     for _ in range(3):
-        assert registry.unowned_live(redis, small.patterns) == []
+        assert registry.look(redis, small.patterns).unowned == []
         bench.pipeline.adopt(STREAM)  # somebody asks for it all the same
         bench.run(1)
         assert not bench.streams
@@ -141,7 +141,7 @@ def test_a_stream_with_a_key_of_a_wrong_type_has_no_owner_until_that_is_deleted(
     assert registry.figures(redis, small.patterns)[0].status == "broken"
     assert f"{key} has a wrong type; delete it" in caplog.text
     redis.delete(key)
-    assert registry.unowned_live(redis, small.patterns) == [STREAM]
+    assert registry.look(redis, small.patterns).unowned == [STREAM]
     bench.run_to_end()
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
 
@@ -160,10 +160,10 @@ def test_an_owner_gives_up_a_stream_whose_transcript_is_none_any_more(
     for _ in range(10):
         bench.now += 10
         redis.delete(KEYS.lease)
-        assert registry.unowned_live(redis, small.patterns) == []
+        assert registry.look(redis, small.patterns).unowned == []
         bench.run(1)
     assert len([r for r in caplog.records if r.name.startswith("worker.owner")]) == 1
     redis.delete(KEYS.transcript)
-    assert registry.unowned_live(redis, small.patterns) == [STREAM]
+    assert registry.look(redis, small.patterns).unowned == [STREAM]
     bench.run_to_end()
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids

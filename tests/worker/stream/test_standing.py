@@ -210,7 +210,7 @@ def test_a_stream_made_anew_with_the_same_or_higher_ids_begins_clean(
     first, second, third = ids_of_the_next
     redis.xadd(STREAM, {"text": "And then we met.", "segment": "1"}, id=first)
     redis.xadd(STREAM, {"text": "Again."}, id=second)
-    assert registry.unowned_live(redis, small.patterns) == ([] if is_owned else [STREAM])
+    assert registry.look(redis, small.patterns).unowned == ([] if is_owned else [STREAM])
     bench.pipeline.adopt(STREAM)
     bench.now += 3
     bench.run(until=lambda: Checkpoint.load(redis, STREAM).entry_id == second)
@@ -226,7 +226,7 @@ def test_a_stream_made_anew_with_the_same_or_higher_ids_begins_clean(
         ("5-0", lines[len(lines) - 4]["entry"]),
         (first, second),
     ]
-    assert registry.unowned_live(redis, small.patterns) == []
+    assert registry.look(redis, small.patterns).unowned == []
 
 
 def test_entries_that_were_deleted_with_their_stream_are_counted(
@@ -271,7 +271,7 @@ def test_an_owner_whose_server_has_lost_everything_makes_nothing_of_it(
         bench.now += small.lease_seconds / 30
         bench.run(1)
     assert not bench.streams
-    assert registry.unowned_live(redis, small.patterns) == []
+    assert registry.look(redis, small.patterns).unowned == []
     ids = publish(redis, 3)
     bench.run_to_end()
     assert_told_once(redis_text, ids)
