@@ -13,7 +13,7 @@ from tests.chaos.table import Row, json_line, markdown, percentile
 from tests.chaos.takeovers import Takeovers
 from worker.keyspace.keys import stream_keys
 
-LEVEL = Sample(0.0, 400.0, 17, 6, 28, 8, 2.0, 0)
+LEVEL = Sample(0.0, 400.0, 17, 6, 4, 28, 8, 2.0, 0)
 
 
 def test_what_stays_level_has_not_grown() -> None:
@@ -21,9 +21,14 @@ def test_what_stays_level_has_not_grown() -> None:
     assert grown(samples) == []
 
 
+def test_more_streams_at_a_time_are_no_growth() -> None:
+    samples = [replace(LEVEL, streams=4 + n, keys=7 * (4 + n)) for n in range(100)]
+    assert grown(samples) == []
+
+
 def test_what_rises_slowly_has_grown() -> None:
     samples = [replace(LEVEL, descriptors=17 + n // 5, keys=28 + n) for n in range(100)]
-    assert [line.partition(":")[0] for line in grown(samples)] == ["descriptors", "keys"]
+    assert [line.partition(":")[0] for line in grown(samples)] == ["descriptors", "keys_per_stream"]
 
 
 def test_the_hundredth_of_a_hundred_is_the_worst() -> None:
