@@ -12,7 +12,7 @@ not if another speaker goes on, or the stream is to end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -138,8 +138,8 @@ class Writer:
         if num <= 0 or self._restorer is None:
             return
         before = queue.last.text if queue.last.speaker == parts[0].origin.speaker else ""
-        after = written(words[num : num + NUM_WORDS_AFTER])
-        text = written(words[:num])
+        after = _spaced(words[num : num + NUM_WORDS_AFTER])
+        text = _spaced(words[:num])
         self._piece = Piece(
             num, self._restorer.begin(text, before=before, after=after, names=names, ends=ends)
         )
@@ -163,6 +163,11 @@ class Writer:
             fields, last = _line(part, own, last)
             lines.append(fields)
         return Queue(tuple(parts), last), lines
+
+
+def _spaced(words: Iterable[str]) -> str:
+    """Raw words, of several parts perhaps: the first of a part brings no blank of its own."""
+    return " ".join(word.strip() for word in words)
 
 
 def _voice(part: Part) -> tuple[str | None, str | None]:

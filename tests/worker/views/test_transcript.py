@@ -89,6 +89,20 @@ def test_the_last_words_wait_for_those_that_follow_and_not_for_ever() -> None:
     assert restorer.given[-1] == ("bato demi", "filu gopa kuri lato", "")
 
 
+def test_words_of_several_entries_are_restored_together_and_stand_apart() -> None:
+    restorer = Slow()
+    view = transcript(restorer, hold_seconds=0.0)
+    for number, text in enumerate(("bato demi", "filu gopa", "kuri"), start=1):
+        view.take(Entry(f"{number}-0", text, speaker="Ann"), now=0.0)
+    lines = all_lines(view)
+    assert restorer.given == [("", "bato demi filu gopa kuri", "")]
+    assert [(line["text"], line["restored"]) for line in lines] == [
+        ("bato demi", "1"),
+        ("filu gopa", "1"),
+        ("kuri", "1"),
+    ]
+
+
 def test_another_speaker_ends_the_waiting() -> None:
     view = transcript(Slow())
     view.take(Entry("1-0", "bato demi", speaker="Ann"), now=0.0)
