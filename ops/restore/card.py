@@ -60,8 +60,8 @@ def _figures(figures: dict[str, Any]) -> str:
             *(line for kind, found in kinds.items() for line in _table(kind, found)),
             "\nF1 of all marks by the place of the word before the end of its entry:\n",
             *_places(kinds),
-            f"\nSpeed where it was made (two shared cores): {speed['words_per_second']:,} words a"
-            f" second of many streams together, {speed['milliseconds_alone']} ms for one entry.\n",
+            f"\nWhere it was made: {speed['words_per_core_second']:,} words in a second of one"
+            f" core, of many streams together; {speed['milliseconds_alone']} ms for one entry.\n",
         ]
     )
 
