@@ -132,6 +132,7 @@ def test_the_same_talk_is_the_same_text_in_whatever_entries_it_comes(seed: int, 
     while not view.is_written:
         lines += view.write(0.0)
     assert running_text(lines) == running_text(all_lines(whole))
+    assert all(line["restored"] for line in lines if line["text"])
 
 
 def shaped(talk: list[tuple[str, list[str]]], shape: str) -> list[dict[str, Any]]:
