@@ -184,7 +184,9 @@ class Arena:
 
     def note_kill(self, worker: Worker) -> None:
         self.num_kills += 1
-        if self.clock is not None:  # ids are no times of ours there
+        # Ids are no times of ours where the clock is stepped, and a worker that is yet to start would
+        # measure its start.
+        if self.clock is not None or not any(worker.is_ready for worker in self.living):
             return
         with suppress(RedisError):
             self.takeovers.killed(worker.pid, self.streams, self.redis)
