@@ -257,6 +257,22 @@ def test_words_that_are_still_open_when_a_stream_ends_are_not_lost(
     assert (lines[1]["entry"], lines[1]["segment"], lines[2]["end_of_stream"]) == (end, "3", "1")
 
 
+def test_words_to_come_are_shown_until_they_have_come_and_end_when_nothing_follows(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    redis.xadd(STREAM, {"text": "And then we", "final": "0", "speaker": "Ann"})
+    bench.pipeline.adopt(STREAM)
+    bench.run(3)
+    live = redis_text.hgetall(KEYS.live)
+    assert (live["pending"], live["speaker"]) == ("And then we", "Ann")
+    assert 0 < redis.pttl(KEYS.live) <= 30_000
+    bench.now += 31
+    bench.run_until_idle()
+    [line] = outputs(redis_text, KEYS.transcript)
+    assert (line["text"], line["speaker"], line["final"]) == ("And then we", "Ann", "1")
+    assert redis_text.hget(KEYS.live, "pending") == ""
+
+
 def test_a_closed_stream_that_goes_on_has_a_new_life(
     bench: Workbench, redis: Redis, redis_text: Redis
 ) -> None:
