@@ -211,5 +211,5 @@ def test_what_is_in_the_input_at_last_is_told_once_whatever_dies(
 ) -> None:
     ProtocolMachine.server = redis_server
     run_state_machine_as_test(
-        ProtocolMachine, settings=settings(max_examples=25, stateful_step_count=20)
+        ProtocolMachine, settings=settings(max_examples=12, stateful_step_count=20)
     )
