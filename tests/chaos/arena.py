@@ -184,8 +184,8 @@ class Arena:
 
     def note_kill(self, worker: Worker) -> None:
         self.num_kills += 1
-        # Ids are no times of ours where the clock is stepped, and a worker that is yet to start would
-        # measure its start.
+        # Ids are no times of ours where the clock is stepped; with nobody there to take over, the
+        # start of the next worker would be measured.
         if self.clock is not None or not any(worker.is_ready for worker in self.living):
             return
         with suppress(RedisError):
