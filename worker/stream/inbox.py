@@ -50,6 +50,7 @@ class Inbox:
         self.request_read_id = checkpoint.request_id
         self._items: deque[Item] = deque()
         self._settled_ids: list[str] = []  # since the last commit
+        self._committed_ids: deque[str] = deque(maxlen=MAX_ARRIVED)
         # (settle up to here first, request)
         self._requests: deque[tuple[str, Request | Rejected]] = deque()
 
@@ -88,7 +89,13 @@ class Inbox:
 
     def committed(self) -> None:
         """All that is settled."""
+        self._committed_ids.extend(self._settled_ids)
         self._settled_ids.clear()
+
+    @property
+    def read_lately(self) -> tuple[str, ...]:
+        """The ids of what was read, committed or not; older ones are forgotten."""
+        return (*self._committed_ids, *self.unpublished)
 
     def request(self, settled_id: str) -> Request | Rejected | None:
         """The request whose turn it is when the stream is settled up to `settled_id`."""

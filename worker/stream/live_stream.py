@@ -83,7 +83,8 @@ class LiveStream:
     def reached(self) -> Reached:
         """How far the input was read, whether or not that is published yet."""
         inbox = self.inbox
-        return Reached(self.outbox.next.input, inbox.read_id, inbox.num_read, inbox.unpublished)
+        ids = {"unpublished": inbox.unpublished, "read_lately": inbox.read_lately}
+        return Reached(self.outbox.next.input, inbox.read_id, inbox.num_read, **ids)
 
     def take_in(self) -> None:
         """Entries become lines of the transcript, lines become tokens of the window; summaries and

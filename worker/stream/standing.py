@@ -23,12 +23,14 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Reached:
     """How far an input was read, whether or not that was published: its mark, the last entry, and
-    how many there were up to it. unpublished: the ids of those that are not committed yet."""
+    how many there were up to it. unpublished: the ids of those that are not committed yet;
+    read_lately: of these and of the last ones that are, for a server may lose its commits too."""
 
     mark: str
     entry_id: str
     num_read: int
     unpublished: tuple[str, ...] = ()
+    read_lately: tuple[str, ...] = ()
 
     def is_in(self, mark: str, last_id: str) -> bool:
         """Whether the input that is there now is the one that was read, with all of that."""
@@ -74,8 +76,8 @@ def missing(
         return notice("lost", found.last_id, text)
     if found.mark == reached.mark:
         # Those that were read are gone, and others have come after those that are left.
-        removed = id_order(found.removed_until)
-        kept = [entry_id for entry_id in reached.unpublished if id_order(entry_id) > removed]
+        known = max(id_order(found.removed_until), id_order(checkpoint.entry_id))
+        kept = [entry_id for entry_id in reached.read_lately if id_order(entry_id) > known]
         if num := num_absent(redis, outbox.lease.stream, kept):
             text = f"the server has lost {num} entries that had been read"
             return notice("lost", checkpoint.entry_id, text)
