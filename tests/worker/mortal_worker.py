@@ -6,6 +6,7 @@ Its pipeline, streams and keys are real, on a real server; engine and restorer a
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from redis.retry import Retry
 from engine import Engine
 from tests.worker.paper_engine import PaperEngine
 from tests.worker.workbench import SeamRestorer
-from worker.keyspace.source import Source
+from worker.keyspace.source import Arrivals, Source
 from worker.pipeline import Pipeline
 from worker.settings.config import Settings
 from worker.stream.kit import Kit, engine_config
@@ -82,6 +83,21 @@ class SlowRestoration:
         """It holds nothing."""
 
 
+class HastySource(Source):
+    """A server that has nothing to do looks at its clock ten times a second: so long it may take
+    until a wait of a millisecond is over."""
+
+    def read(
+        self,
+        cursors: Mapping[str, str],
+        request_cursors: Mapping[str, str],
+        *,
+        count: int,
+        block_seconds: float,
+    ) -> Arrivals:
+        return super().read(cursors, request_cursors, count=count, block_seconds=0.0)
+
+
 class MortalWorker:
     number = itertools.count()
 
@@ -92,7 +108,7 @@ class MortalWorker:
         kit = Kit.make(engine, settings, Metrics(CollectorRegistry()), clock=lambda: self.now)
         kit = replace(kit, restorer=cast(Restorer, SlowRestorer(self.fate)))
         redis, blocking = self._connect(port), self._connect(port)
-        source = Source(blocking, settings.entry_limits)
+        source = HastySource(blocking, settings.entry_limits)
         owner = f"worker {next(self.number)}"
         self.pipeline = Pipeline(kit, redis, source, owner=owner)
 

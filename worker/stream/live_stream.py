@@ -292,7 +292,11 @@ class LiveStream:
 
     @property
     def _is_over(self) -> bool:
-        return self._has_ended and self.outbox.next.status == "live" and self._is_done
+        """What was asked for before the end is answered before it: the next life knows nothing."""
+        is_asked = self._request is not None
+        return (
+            not is_asked and self._has_ended and self.outbox.next.status == "live" and self._is_done
+        )
 
     def _end(self, now: float) -> None:
         if self._summary.owes_the_last:

@@ -105,6 +105,20 @@ def test_a_question_and_the_end_that_is_asked_for_after_it_are_both_carried_out(
     assert column(outputs(redis_text, KEYS.answers), "id") == ["q"]
 
 
+def test_questions_that_wait_when_the_end_is_read_are_answered_before_it(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    """Afterwards nobody would know of what."""
+    publish(redis, 3)
+    names = [f"q{number}" for number in range(4)]
+    for name in names:
+        request(redis, STREAM, "ask", question="Who sticks?", id=name)
+    Workbench(small).run_to_end()
+    assert is_closed(redis)
+    assert column(outputs(redis_text, KEYS.answers), "id") == names
+    assert registry.look(redis, small.patterns).unowned == []
+
+
 def test_folders_that_were_removed_are_made_again(
     redis: Redis, redis_text: Redis, small: Settings
 ) -> None:
