@@ -11,8 +11,9 @@ venv: $(STAMP)  ## Weir and its libraries, for `. .venv/bin/activate`
 demo: $(STAMP)  ## the whole path on a half-hour talk: embedded Valkey, one Celery worker, the bundled model
 	$(BIN)/weir demo $(ARGS)
 
-test: $(STAMP)  ## every test, on up to four cores; starts what it needs
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+# Tests wait for servers and workers more than they compute: more at a time than there are cores.
+test: $(STAMP)  ## every test, four at a time; starts what it needs
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
