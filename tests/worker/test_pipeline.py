@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -148,6 +149,32 @@ def test_bad_entries_are_rejected_with_the_reason_and_the_stream_goes_on(
     assert [line["entry"].encode() for line in transcript[:2]] == [good, also_good]
     assert transcript[1]["mood"] == "fine"
     assert redis_text.xinfo_groups(STREAM)[0]["lag"] == 0
+
+
+def test_what_was_said_before_is_left_out_with_the_reason_and_what_it_said(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    final = {"text": "Good morning all.", "segment": "7", "final": "1"}
+    redis.xadd(STREAM, final)
+    again = redis.xadd(STREAM, final)
+    late = redis.xadd(STREAM, {"text": "good morning", "segment": "7", "final": "0"})
+    redis.xadd(STREAM, {"text": "", "segment": "7", "final": "1"})  # it says nothing
+    redis.xadd(STREAM, {"text": "Twice.", "id": "a1"})
+    repeated = redis.xadd(STREAM, {"text": "Twice.", "id": "a1"})
+    redis.xadd(STREAM, {"end_of_stream": "1"})
+    bench.run_to_end()
+    lines = outputs(redis_text, KEYS.rejected)
+    assert [line["entry_id"].encode() for line in lines] == [again, late, repeated]
+    assert [line["reason"].partition(":")[0] for line in lines] == ["duplicate", "late", "repeated"]
+    assert [json.loads(line["raw"])["text"] for line in lines] == [
+        "Good morning all.",
+        "good morning",
+        "Twice.",
+    ]
+    assert [t for t in column(outputs(redis_text, KEYS.transcript), "text") if t] == [
+        "Good morning all.",
+        "Twice.",
+    ]
 
 
 def test_metadata_that_cannot_be_read_is_passed_on_and_counted(

@@ -16,7 +16,9 @@ from itertools import chain, pairwise
 from engine import ConfigError, Desk, Punctuator
 from worker.commands.script import user_texts
 from worker.settings.options import UsageError, add_settings, settings_from
+from worker.views.lexicon import Lexicon
 from worker.views.restore import NUM_CONTEXT_WORDS, Restorer
+from worker.views.settling.words import words_of
 
 WAIT_SECONDS = 1.0
 
@@ -46,18 +48,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def written(restorer: Restorer, lines: Iterable[str]) -> Iterator[str]:
-    """Each line as soon as the next one is there."""
-    before = ""
+    """Each line as soon as the next one is there. Names are written as earlier lines have them."""
+    before, known = "", Lexicon()
     for text, following in pairwise(chain(map(str.strip, lines), [""])):
-        line = _written(restorer, text, before, following)
+        is_raw = restorer.wants(text, None)
+        known = known.learn(None, words_of(text), is_raw=is_raw)
+        line = _restored(restorer, text, before, following, known) if is_raw else text
         before = " ".join(f"{before} {line}".split()[-NUM_CONTEXT_WORDS:]) if following else ""
         yield line
 
 
-def _written(restorer: Restorer, text: str, before: str, after: str) -> str:
-    if not restorer.wants(text, None):
-        return text
-    restoration = restorer.begin(text, before=before, after=after, names={}, ends=not after)
+def _restored(restorer: Restorer, text: str, before: str, after: str, known: Lexicon) -> str:
+    restoration = restorer.begin(
+        text, before=before, after=after, names=known.by_word, ends=not after
+    )
     while (line := restoration.advance()) is None:
         restorer.wait(WAIT_SECONDS)
     return line

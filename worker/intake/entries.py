@@ -63,6 +63,12 @@ class Entry:
     extra: dict[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
 
+    def left_out(self, reason: str) -> dict[str, str]:
+        """What goes to the `:rejected` stream if all that it says was said before."""
+        said = {"text": self.text, "segment": self.segment, "final": str(int(self.final))}
+        said |= {"speaker": self.speaker, "id": self.extra.get("id")}
+        return _republished(self.id, reason, {n: v for n, v in said.items() if v is not None})
+
 
 @dataclass(frozen=True)
 class Rejected:
@@ -77,8 +83,12 @@ class Rejected:
     def republished(self) -> dict[str, str]:
         """What goes to the `:rejected` stream; `raw` is JSON, cut to a bound if it is longer."""
         shown = {_printable(name): _printable(value) for name, value in self.fields.items()}
-        raw = json.dumps(shown, ensure_ascii=False)[:_MAX_REPUBLISHED_CHARS]
-        return {"entry_id": self.id, "reason": self.reason, "raw": raw}
+        return _republished(self.id, self.reason, shown)
+
+
+def _republished(entry_id: str, reason: str, shown: dict[str, str]) -> dict[str, str]:
+    raw = json.dumps(shown, ensure_ascii=False)[:_MAX_REPUBLISHED_CHARS]
+    return {"entry_id": entry_id, "reason": reason, "raw": raw}
 
 
 def id_order(entry_id: str) -> tuple[int, int]:

@@ -141,9 +141,9 @@ class LiveStream:
 
     def _take_entry(self, entry: Entry) -> None:
         self._kit.metrics.unread(entry.unread)
-        repeated = self._transcript.take(entry, self._kit.clock())
-        if repeated:
-            self._outputs.rejected({"entry_id": entry.id, "reason": repeated, "raw": "{}"})
+        old_news = self._transcript.take(entry, self._kit.clock())
+        if old_news:
+            self._outputs.rejected(entry.left_out(old_news))
 
     def _finish_what_is_old(self) -> None:
         now, reached = self._kit.clock(), self._last_entry

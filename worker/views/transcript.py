@@ -25,6 +25,10 @@ from worker.views.writing import Fields, Queue, Writer
 MAX_IDS = 256
 NUM_WORDS_AHEAD = 64  # so many are settled before they are published, if they are there
 NUM_SHOWN_WORDS = 24
+OLD_NEWS = {
+    "duplicate": "duplicate: a final of this segment said the same before",
+    "late": "late: the final of this segment came before this hypothesis of it",
+}
 
 
 @dataclass(frozen=True)
@@ -98,20 +102,21 @@ class Transcript:
         return self._state.queue.num_words < NUM_WORDS_AHEAD
 
     def take(self, entry: Entry, now: float) -> str | None:
-        """Settles what the entry settles. Why it was left out, if it was one that came before."""
+        """Settles what the entry settles. Why it was left out, if all that it says came before."""
         repeated = _id_of(entry)
         if repeated and repeated in self._state.ids:
             self._left_out("repeated", 1)
             return f"repeated: an entry with the id {entry.extra['id']!r} said the same before"
         if repeated:
             self._state = replace(self._state, ids=(*self._state.ids, repeated)[-MAX_IDS:])
+        old_news = None
         if entry.text or not entry.end_of_stream:
-            self._take_words(entry, now)
+            old_news = self._take_words(entry, now)
         if entry.end_of_stream:
             self._end_with(entry, now)
-        return None
+        return old_news
 
-    def _take_words(self, entry: Entry, now: float) -> None:
+    def _take_words(self, entry: Entry, now: float) -> str | None:
         if entry.end_of_stream:
             entry = replace(entry, final=True)
         taken = self._state.segments.take(entry, by_agreement=self._pace.by_agreement)
@@ -121,6 +126,8 @@ class Transcript:
         self._state = replace(self._state, segments=taken.segments, lexicon=lexicon)
         self._queue(taken.parts, now)
         self._note_open(now)
+        told = [OLD_NEWS[why] for why, _ in taken.left_out if why in OLD_NEWS]
+        return told[0] if told and entry.text else None  # without words nothing is left out
 
     def _end_with(self, entry: Entry, now: float) -> None:
         """Whatever is open ends before the entry's own words, which carry the mark of the end."""

@@ -25,6 +25,15 @@ def test_each_line_comes_back_and_what_is_written_stays_as_it_is(
     assert written[2:] == LINES[2:]
 
 
+def test_names_are_written_as_the_lines_before_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "talk.txt"
+    file.write_text("Then McFadden told us.\nso thanks mcfadden for that\n", encoding="utf-8")
+    assert main(["restore", str(file)]) == 0
+    assert "McFadden" in capsys.readouterr().out.splitlines()[1]
+
+
 def test_a_folder_without_an_encoder_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
