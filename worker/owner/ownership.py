@@ -276,7 +276,7 @@ class Ownership:
                 self.let_go(stream)
                 return True
             if not stream.is_hurried:
-                stream.is_hurried = True
+                stream.hurry()
                 self.rounds.wake(stream.name)
                 return False
         self._full_until = now + SECONDS_WITHOUT_ROOM
