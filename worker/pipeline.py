@@ -27,7 +27,9 @@ from worker.stream.live_stream import LiveStream
 from worker.watch.metrics import Metrics
 
 MAX_CLOSING_STEPS = 64
-SAVING_SECONDS = 25.0  # what is not saved by then is rebuilt from its transcript
+# Of the time that the end may take. What is not computed by then is fed again from the transcript,
+# what is not saved is rebuilt from it, and whoever is not given back is left to its lease.
+COMPUTING_SHARE, SAVING_SHARE, LEAVING_SHARE = 0.3, 0.6, 0.9
 # A thousand streams to take up must not keep those that are here waiting, nor these those: they
 # share the time in halves.
 OBEYING_SECONDS = 0.05
@@ -94,15 +96,21 @@ class Pipeline:
         self._report(report)
         return bool(self._streams)
 
-    def close(self) -> None:
-        """Computes what was fed, saves and commits it, and gives every stream back."""
+    def close(self, seconds: float) -> None:
+        """Computes what was fed, saves and commits it, and gives every stream back; all that within
+        `seconds`, or as much of it as there is time for."""
+        clock, began_at = self._kit.clock, self._kit.clock()
         self.owned.begin_round(with_all=True)
         self.owned.each(LiveStream.finish_line)
         for _ in range(MAX_CLOSING_STEPS):
-            if not any(stream.session.num_pending for stream in self._streams):
+            is_late = clock() > began_at + COMPUTING_SHARE * seconds
+            if is_late or not any(stream.session.num_pending for stream in self._streams):
                 break
             self._engine.step()
-        self.owned.leave_all(saving_until=self._kit.clock() + SAVING_SECONDS)
+        self.owned.leave_all(
+            saving_until=began_at + SAVING_SHARE * seconds,
+            leaving_until=began_at + LEAVING_SHARE * seconds,
+        )
         self._kit.close()
 
     @property

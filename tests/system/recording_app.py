@@ -1,13 +1,15 @@
 """A worker whose pipeline only writes down what it is told: `-A tests.system.recording_app`.
 
 All of Celery, the bootstep, the tasks and the reconciler are the real ones. Tests read `told`, and
-make the pipeline fail by putting the name of an error into `fail`.
+make the pipeline fail, or hang, by putting the name of a failure into `fail`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import queue
 import threading
+from collections.abc import Callable
 
 from redis import Redis
 from redis.exceptions import ConnectionError
@@ -20,7 +22,19 @@ from worker.watch.metrics import Metrics
 
 TOLD = "test:told"
 FAIL = "test:fail"
-FAILURES = {b"bug": RuntimeError("a bug in the pipeline"), b"network": ConnectionError("gone")}
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+FAILURES: dict[bytes, Callable[[], object]] = {
+    b"bug": lambda: _raise(RuntimeError("a bug in the pipeline")),
+    b"network": lambda: _raise(ConnectionError("gone")),
+    b"hang": lambda: threading.Event().wait(),
+    # As native code that waits and keeps the interpreter for itself meanwhile.
+    b"hold": lambda: ctypes.PyDLL(None).sleep(3600),
+}
 
 
 class RecordingPipeline:
@@ -48,7 +62,7 @@ class RecordingPipeline:
     def run_once(self) -> bool:
         failure = self._redis.lpop(FAIL)
         if failure:
-            raise FAILURES[failure]
+            FAILURES[failure]()
         while not self._orders.empty():
             stream = self._orders.get()
             self._redis.rpush(TOLD, f"adopt {stream}")
@@ -58,7 +72,7 @@ class RecordingPipeline:
         self._leases.renew(dict.fromkeys(self._owned.values(), 0))
         return False
 
-    def close(self) -> None:
+    def close(self, _seconds: float) -> None:
         for lease in self._owned.values():
             self._leases.release(lease)
         self._redis.rpush(TOLD, "close")

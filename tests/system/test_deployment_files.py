@@ -20,7 +20,6 @@ from prometheus_client import CollectorRegistry
 
 from worker.cli import COMMANDS
 from worker.commands import publish
-from worker.process.bootstep import STOP_SECONDS
 from worker.settings.config import ENV_PREFIX, Settings
 from worker.watch.metrics import Metrics
 
@@ -94,7 +93,7 @@ def test_every_service_that_stays_up_is_checked_restarted_and_confined() -> None
 
 def test_a_worker_has_time_to_stop() -> None:
     grace = services()["worker"]["stop_grace_period"]
-    assert int(grace.removesuffix("s")) > STOP_SECONDS
+    assert int(grace.removesuffix("s")) > Settings.model_fields["stop_seconds"].default
 
 
 def test_the_only_environment_of_a_worker_is_what_settings_know() -> None:
@@ -200,7 +199,7 @@ def test_the_image_runs_weir_worker_as_nobody_special() -> None:
     assert last("USER").split(":")[0] not in ("0", "root")
     assert json.loads(last("ENTRYPOINT")) == ["weir"]
     assert json.loads(last("CMD")) == ["worker"]
-    assert "/healthz" in last("HEALTHCHECK")
+    assert "/livez" in last("HEALTHCHECK")
 
 
 def test_the_image_installs_what_was_tested_together_and_no_compiler_but_for_a_gpu() -> None:

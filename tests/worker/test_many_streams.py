@@ -16,6 +16,7 @@ from engine import StepReport
 from engine.parking import snapshot
 from engine.restore.spelling import letters
 from tests.worker.workbench import (
+    END_SECONDS,
     Workbench,
     assert_tiled,
     column,
@@ -303,7 +304,7 @@ def test_a_closing_worker_leaves_all_its_streams_to_the_next(
     first = Workbench(crowded)
     adopt_all(first)
     first.run_until_idle()
-    first.pipeline.close()
+    first.pipeline.close(END_SECONDS)
     assert len(list(crowded.snapshot_dir.glob("*.safetensors"))) == len(NAMES)
     second = Workbench(crowded)
     adopt_all(second)

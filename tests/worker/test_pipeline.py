@@ -13,6 +13,7 @@ from redis import Redis
 
 from engine.restore.spelling import letters
 from tests.worker.workbench import (
+    END_SECONDS,
     KEYS,
     STREAM,
     Workbench,
@@ -233,7 +234,7 @@ def test_a_stream_that_was_made_anew_with_lower_ids_is_read_from_its_start(
     bench.pipeline.adopt(STREAM)
     bench.run_until_idle()
     if not is_owned:
-        bench.pipeline.close()
+        bench.pipeline.close(END_SECONDS)
     redis.delete(STREAM)
     for number in (5, 6):
         say(id=f"{number}-0")

@@ -26,7 +26,15 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from tests.worker.mortal_worker import Death, MortalWorker
-from tests.worker.workbench import KEYS, STREAM, assert_tiled, column, outputs, settings_for
+from tests.worker.workbench import (
+    END_SECONDS,
+    KEYS,
+    STREAM,
+    assert_tiled,
+    column,
+    outputs,
+    settings_for,
+)
 from worker.keyspace import registry
 from worker.keyspace.embedded import EmbeddedServer
 from worker.keyspace.requests import request
@@ -132,7 +140,7 @@ class ProtocolMachine(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, NUM_WORKERS - 1))
     def end(self, which: int) -> None:
-        self.workers[which].pipeline.close()
+        self.workers[which].pipeline.close(END_SECONDS)
         self.workers[which] = self.new_worker()
 
     @rule()

@@ -31,6 +31,7 @@ STREAM = "live:standup"
 KEYS = stream_keys(STREAM)
 MAX_ROUNDS = 3000
 PATIENCE_SECONDS = 30.0
+END_SECONDS = 45.0
 
 WORDS = [
     "the",

@@ -39,6 +39,11 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, ResponseError) and server_words(error).startswith(_PASSING)
 
 
+def is_silence(error: Exception) -> bool:
+    """Whether there was no answer at all: whatever is asked next waits in vain just as long."""
+    return isinstance(error, RedisConnectionError | RedisTimeoutError)
+
+
 def server_words(error: Exception) -> str:
     """What the server said, without what redis-py says about where."""
     return str(error).rpartition(_BEFORE_THE_SERVER_S_WORDS)[2]

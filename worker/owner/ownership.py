@@ -7,16 +7,14 @@ import time
 from collections.abc import Callable, Iterable
 
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
 from worker.keyspace.lease import Lease, Leases, Refusal
 from worker.keyspace.live import Live
 from worker.keyspace.own_keys import BrokenKeys, require_sound
-from worker.keyspace.trouble import is_passing
+from worker.keyspace.trouble import is_passing, is_silence
 from worker.owner.places import Places
 from worker.owner.rotation import Rotation
 from worker.owner.rounds import Rounds
@@ -164,11 +162,14 @@ class Ownership:
         """One commit for each stream of the round that has news; one that another worker has taken
         is dropped.
 
-        Raises what passes (`is_passing`) when every stream has been tried: each then waits with
-        its own commit, and takes nothing more in."""
+        Raises what passes (`is_passing`): each stream then waits with its own commit. A refusal
+        may be for one of them, and the others are tried; who does not answer is asked once, for
+        each would wait as long."""
         trouble: RedisError | None = None
         for stream in self._in_round:
             trouble = self._try_commit(stream) or trouble
+            if trouble and is_silence(trouble):
+                break
         if trouble:
             raise trouble
         self._live.show({s.name: p for s in self._in_round if (p := s.pending()) is not None})
@@ -207,12 +208,12 @@ class Ownership:
         if self._commit(stream):
             self._give_back(stream, "given back")
 
-    def leave_all(self, *, saving_until: float) -> None:
+    def leave_all(self, *, saving_until: float, leaving_until: float) -> None:
         """`let_go`, at the end of a process. Without Redis leases run out by themselves: when one
         stream has waited for it in vain, the others do not."""
         is_away = False
         for stream in list(self.streams.values()):
-            if is_away:
+            if is_away or self._kit.clock() > leaving_until:
                 self._drop(stream)
             else:
                 is_away = not self._leave(stream, with_session=self._kit.clock() < saving_until)
@@ -224,7 +225,7 @@ class Ownership:
         except RedisError as error:
             log.warning("%s: left without a last commit: %s", stream.name, error)
             self._drop(stream)
-            return not isinstance(error, RedisConnectionError | RedisTimeoutError)
+            return not is_silence(error)
         return True
 
     def _commit(self, stream: LiveStream) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from celery import bootsteps
 from celery.concurrency.thread import TaskPool
 from celery.platforms import EX_FAILURE
+from celery.signals import worker_shutting_down
 from celery.worker import state
 from redis import Redis, RedisError
 
@@ -22,10 +23,18 @@ from worker.keyspace import registry
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.trouble import setup_line
 from worker.process.engine_thread import EngineThread
+from worker.process.last_resort import LastResort
 from worker.process.messages import ADOPT, BAD_MESSAGES, PREFIX
 from worker.process.reconciler import Reconciler
 from worker.process.tasks import Control
-from worker.watch.health import Check, HealthServer, Heartbeat, PortTaken, check_redis
+from worker.watch.health import (
+    STALE_SECONDS,
+    Checks,
+    HealthServer,
+    Heartbeat,
+    PortTaken,
+    check_redis,
+)
 from worker.watch.metrics import Metrics
 from worker.watch.steady_registry import SteadyRegistry
 
@@ -37,9 +46,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STOP_SECONDS = 45.0
-"""How long the last step, its commit and the snapshots of all sessions may take together."""
-
 
 @dataclass(frozen=True)
 class Hosted:
@@ -48,6 +54,7 @@ class Hosted:
     health: HealthServer | None
     engine: EngineThread
     reconciler: Reconciler
+    last_resort: LastResort
 
 
 class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -71,16 +78,16 @@ class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
 
     def close(self, worker: WorkController) -> None:
         """Celery is about to stop its consumer: take nothing more in meanwhile."""
+        self._hosted.last_resort.expect_end()
         self._hosted.reconciler.stop()
         self._hosted.engine.stop()
 
     def stop(self, worker: WorkController) -> None:
-        """Wait for the last step, commit and snapshots; the exit status says how it went."""
+        """Wait for the last step, commit and snapshots, for as long as the last resort lets us; the
+        exit status says how it went."""
         engine = self._hosted.engine
-        engine.join(STOP_SECONDS)
-        if engine.is_alive():
-            logger.critical("The engine did not stop in %.0f s; left as it is", STOP_SECONDS)
-        if engine.is_alive() or engine.failure:
+        engine.join()
+        if engine.failure:
             worker.exitcode = EX_FAILURE
         if self._hosted.health:
             self._hosted.health.close()
@@ -107,14 +114,20 @@ def host(app: WeirCelery) -> Hosted:
         fields=ABOUT_THE_TEXT,
         bad_messages=BAD_MESSAGES,
     )
-    heartbeat = Heartbeat()
+    heartbeat = Heartbeat(stale_seconds=settings.hung_seconds / 2 or STALE_SECONDS)
     metrics.watch_heartbeat(heartbeat.age_seconds)
-    checks: dict[str, Check] = {"engine": heartbeat.check, "redis": partial(check_redis, probe)}
-    health = _serve_health(settings, metrics, checks)
+    last_resort = _watch(settings, heartbeat)
+    health = _serve_health(settings, metrics, _pages(heartbeat, probe, last_resort))
     pipeline = app.open_pipeline(settings, metrics)
     redis = connect(settings, waits_once=True)
     app.control_of_worker, app.metrics_of_worker = Control(redis, pipeline), metrics
-    engine = EngineThread(pipeline, metrics, beat=heartbeat.beat, ended=_end_celery)
+    engine = EngineThread(
+        pipeline,
+        metrics,
+        beat=heartbeat.beat,
+        ended=partial(_end_celery, last_resort),
+        seconds_left=last_resort.seconds_left,
+    )
     reconciler = Reconciler(
         redis,
         partial(registry.look, redis, settings.patterns, lease_seconds=settings.lease_seconds),
@@ -126,7 +139,28 @@ def host(app: WeirCelery) -> Hosted:
     )
     engine.start()
     reconciler.start()
-    return Hosted(health, engine, reconciler)
+    return Hosted(health, engine, reconciler, last_resort)
+
+
+def _watch(settings: Settings, heartbeat: Heartbeat) -> LastResort:
+    """From now on: a model that loads for longer than the end may take is not waited for."""
+    last_resort = LastResort(
+        heartbeat, hung_seconds=settings.hung_seconds, end_seconds=settings.stop_seconds
+    )
+    worker_shutting_down.connect(lambda **_: last_resort.expect_end(), weak=False)
+    last_resort.start()
+    return last_resort
+
+
+def _pages(heartbeat: Heartbeat, probe: Redis, last_resort: LastResort) -> dict[str, Checks]:
+    """What each of them asks. Liveness is about this process alone: it must not be ended because
+    Redis is away."""
+    ready: Checks = {"engine": heartbeat.check, "redis": partial(check_redis, probe)}
+    return {
+        "/livez": {"engine": heartbeat.check_alive},
+        "/readyz": {**ready, "end": last_resort.check},
+        "/healthz": ready,
+    }
 
 
 def refuse_wrong_setup(settings: Settings, redis: Redis) -> None:
@@ -141,11 +175,11 @@ def refuse_wrong_setup(settings: Settings, redis: Redis) -> None:
 
 
 def _serve_health(
-    settings: Settings, metrics: Metrics, checks: dict[str, Check]
+    settings: Settings, metrics: Metrics, pages: dict[str, Checks]
 ) -> HealthServer | None:
     if settings.metrics_port == 0:
         return None
-    server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, checks)
+    server = HealthServer(settings.metrics_host, settings.metrics_port, metrics.registry, pages)
     server.start()
     return server
 
@@ -155,6 +189,7 @@ def _send_adopt(app: WeirCelery, stream: str) -> None:
     app.send_task(PREFIX + ADOPT, args=[stream], retry=False)
 
 
-def _end_celery() -> None:
+def _end_celery(last_resort: LastResort) -> None:
+    last_resort.expect_end()
     # Celery's loop looks at this between two events, as after a SIGTERM.
     state.should_stop = EX_FAILURE

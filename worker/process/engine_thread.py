@@ -36,8 +36,8 @@ class Runnable(Protocol):
     def release(self, stream: str) -> None:
         """Give the stream back soon, if it is owned here; returns at once."""
 
-    def close(self) -> None:
-        """Commit, save the sessions, give every stream back."""
+    def close(self, seconds: float) -> None:
+        """Commit, save the sessions, give every stream back, within so many seconds."""
 
 
 class EngineThread(threading.Thread):
@@ -45,7 +45,8 @@ class EngineThread(threading.Thread):
 
     `failure` is the exception that ended it, None while it runs and after an orderly end. After a
     failure the pipeline is not closed: what it holds may be wrong, and the last commit is not.
-    `ended` is called from this thread after a failure, `beat` once in every round.
+    `ended` is called from this thread after a failure, `beat` once in every round. `seconds_left`
+    says, when it was told to stop, how long the end may still take.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EngineThread(threading.Thread):
         *,
         beat: Callable[[], None],
         ended: Callable[[], None],
+        seconds_left: Callable[[], float],
     ) -> None:
         super().__init__(name="weir-engine", daemon=True)
         self.failure: BaseException | None = None
@@ -62,6 +64,7 @@ class EngineThread(threading.Thread):
         self._metrics = metrics
         self._beat = beat
         self._ended = ended
+        self._seconds_left = seconds_left
         self._stopping = threading.Event()
         self._retry_seconds = FIRST_RETRY_SECONDS
 
@@ -75,7 +78,7 @@ class EngineThread(threading.Thread):
             while not self._stopping.is_set():
                 self._beat()
                 self._run_once()
-            self._pipeline.close()
+            self._pipeline.close(self._seconds_left())
         except BaseException as failure:
             logger.critical("The pipeline failed; this worker ends", exc_info=True)
             self.failure = failure

@@ -235,12 +235,27 @@ class Settings(BaseSettings):
         default=1000, ge=1, description="keep about this many memory entries"
     )
 
-    metrics_host: str = Field(default="127.0.0.1", description="address of /metrics and /healthz")
+    metrics_host: str = Field(
+        default="127.0.0.1", description="address of /metrics, /livez and so on"
+    )
     metrics_port: int = Field(
         default=9464,
         ge=0,
         le=65535,
-        description="port of /metrics and /healthz; 0: no metrics server",
+        description="port of /metrics, /livez and so on; 0: no such server",
+    )
+
+    hung_seconds: float = Field(
+        default=120.0,
+        ge=0,
+        description="a worker whose engine has not gone round for so long ends itself, to be"
+        " started anew, but not while a model loads; 0: never",
+    )
+    stop_seconds: float = Field(
+        default=45.0,
+        gt=0,
+        description="how long the end of a worker may take at most; what is not saved by then is"
+        " rebuilt by the next owner",
     )
 
     @model_validator(mode="before")

@@ -1,4 +1,4 @@
-"""What a worker shows of itself: every metric, `/metrics` and `/healthz`.
+"""What a worker shows of itself: every metric, `/metrics`, `/livez`, `/readyz` and `/healthz`.
 
 It is told what happened and asks nobody.
 """

@@ -1,4 +1,5 @@
-"""The worker's HTTP face: `/metrics` for Prometheus and `/healthz` for whoever restarts workers.
+"""The worker's HTTP face: `/metrics` for Prometheus, `/livez` for whoever restarts workers, and
+`/readyz` and `/healthz` for whoever wants to know whether one works.
 
 A standard-library server in threads of its own: a scrape never waits for a step, and a step that
 hangs does not silence the answer that says so.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -26,6 +27,9 @@ STALE_SECONDS = 60.0
 Check = Callable[[], "str | None"]
 """None says that all is well, a sentence says what is not."""
 
+Checks = Mapping[str, Check]
+"""By the name of what is checked."""
+
 
 class PortTaken(OSError):
     """The metrics port cannot be bound; the message says which, and how to choose another."""
@@ -34,8 +38,14 @@ class PortTaken(OSError):
 class Heartbeat:
     """When the engine thread last went round its loop; before the first time it never did."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        stale_seconds: float = STALE_SECONDS,
+    ) -> None:
         self._clock = clock
+        self._stale_seconds = stale_seconds
         self._born = clock()
         self._last: float | None = None
 
@@ -46,12 +56,18 @@ class Heartbeat:
         """Seconds since the last beat, or since birth if there was none."""
         return self._clock() - (self._born if self._last is None else self._last)
 
+    @property
+    def has_begun(self) -> bool:
+        return self._last is not None
+
     def check(self) -> str | None:
         """A `Check`: what is wrong with the engine thread, if anything."""
-        if self._last is None:
-            return "the engine is still loading"
+        return self.check_alive() if self.has_begun else "the engine is still loading"
+
+    def check_alive(self) -> str | None:
+        """A `Check`: whether it hangs; nobody does who is still loading."""
         age = self.age_seconds()
-        if age > STALE_SECONDS:
+        if self.has_begun and age > self._stale_seconds:
             return f"the engine thread has not gone round for {age:.0f} s"
         return None
 
@@ -66,14 +82,14 @@ def check_redis(redis: Redis) -> str | None:
 
 
 class HealthServer:
-    """Serves `/metrics` of a registry and `/healthz` of named checks until `close`."""
+    """Serves `/metrics` of a registry, and pages that say what checks find, until `close`."""
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, checks: dict[str, Check]
+        self, host: str, port: int, registry: CollectorRegistry, pages: Mapping[str, Checks]
     ) -> None:
         """Bind at once; port 0 takes any free one. Raises PortTaken."""
         self._metrics = make_wsgi_app(registry)
-        self._checks = checks
+        self._pages = pages
         try:
             self._server = make_server(host, port, self._answer, _ThreadedServer, _QuietRequest)
         except OSError as error:
@@ -104,16 +120,17 @@ class HealthServer:
         if path == "/metrics":
             body: Iterable[bytes] = self._metrics(environ, start)
             return body
-        if path == "/healthz":
-            return self._healthz(start)
+        if path in self._pages:
+            return _answer_checks(self._pages[path], start)
         start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-        return [b"/metrics and /healthz are here\n"]
+        return [f"here are: {', '.join(['/metrics', *self._pages])}\n".encode()]
 
-    def _healthz(self, start: StartResponse) -> Iterable[bytes]:
-        wrong = {name: reason for name, check in self._checks.items() if (reason := check())}
-        status = "503 Service Unavailable" if wrong else "200 OK"
-        start(status, [("Content-Type", "application/json")])
-        return [json.dumps({"healthy": not wrong, "wrong": wrong}).encode() + b"\n"]
+
+def _answer_checks(checks: Checks, start: StartResponse) -> Iterable[bytes]:
+    wrong = {name: reason for name, check in checks.items() if (reason := check())}
+    status = "503 Service Unavailable" if wrong else "200 OK"
+    start(status, [("Content-Type", "application/json")])
+    return [json.dumps({"healthy": not wrong, "wrong": wrong}).encode() + b"\n"]
 
 
 class _ThreadedServer(ThreadingMixIn, WSGIServer):

@@ -23,6 +23,7 @@ class ListedPipeline:
         self.is_done = threading.Event()
         self.num_rounds = 0
         self.num_closed = 0
+        self.closing_seconds = 0.0
         self.threads: set[int] = set()
         self._rounds = iter(rounds)
 
@@ -35,17 +36,18 @@ class ListedPipeline:
             return False
         return do()
 
-    def close(self) -> None:
+    def close(self, seconds: float) -> None:
         self.threads.add(threading.get_ident())
         self.num_closed += 1
+        self.closing_seconds = seconds
 
     def adopt(self, stream: str) -> None: ...
 
     def release(self, stream: str) -> None: ...
 
 
-def raising(error: BaseException) -> Callable[[], bool]:
-    def do() -> bool:
+def raising(error: BaseException) -> Callable[..., bool]:
+    def do(*_: object) -> bool:
         raise error
 
     return do
@@ -63,7 +65,13 @@ class Run:
         self.metrics = Metrics(CollectorRegistry())
         self.num_beats = 0
         self.num_ends = 0
-        self.thread = EngineThread(self.pipeline, self.metrics, beat=self._beat, ended=self._ended)
+        self.thread = EngineThread(
+            self.pipeline,
+            self.metrics,
+            beat=self._beat,
+            ended=self._ended,
+            seconds_left=lambda: 7.0,
+        )
 
     def to_the_end(self) -> Run:
         self.thread.start()
@@ -90,6 +98,7 @@ def test_an_orderly_end_closes_the_pipeline_once() -> None:
     run = Run(work, work).to_the_end()
     assert run.thread.failure is None
     assert run.pipeline.num_closed == 1
+    assert run.pipeline.closing_seconds == 7.0
     assert run.num_ends == 0
 
 

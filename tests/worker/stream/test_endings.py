@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 
 from tests.worker.workbench import (
+    END_SECONDS,
     KEYS,
     STREAM,
     Workbench,
@@ -68,7 +69,7 @@ def test_a_request_that_cannot_be_read_is_set_aside_and_asked_about_no_more(
         "kind='nonsense' is not one of flush, ask, close, release",
         "ask without a question",
     ]
-    bench.pipeline.close()
+    bench.pipeline.close(END_SECONDS)
     assert registry.look(redis, small.patterns).unowned == []
 
 
@@ -127,7 +128,7 @@ def test_folders_that_were_removed_are_made_again(
     bench.pipeline.adopt(STREAM)
     bench.run_until_idle()
     shutil.rmtree(small.snapshot_dir)
-    bench.pipeline.close()
+    bench.pipeline.close(END_SECONDS)
     assert len(list(small.snapshot_dir.glob("*.safetensors"))) == 1
     shutil.rmtree(small.snapshot_dir)
     ids += publish(redis, 3)

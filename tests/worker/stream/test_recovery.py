@@ -12,6 +12,7 @@ from redis import Redis
 
 from engine.restore.spelling import letters
 from tests.worker.workbench import (
+    END_SECONDS,
     KEYS,
     STREAM,
     Workbench,
@@ -77,7 +78,7 @@ def test_a_saved_session_goes_on_as_if_nothing_had_happened(
         bench.pipeline.adopt(STREAM)
         bench.run_until_idle()
         if with_handover:
-            bench.pipeline.close()
+            bench.pipeline.close(END_SECONDS)
             assert not bench.streams
             bench = Workbench(small)
             bench.pipeline.adopt(STREAM)
@@ -96,7 +97,7 @@ def test_a_worker_that_ends_while_busy_leaves_a_session_to_go_on_from(
     bench = Workbench(small)
     bench.pipeline.adopt(STREAM)
     bench.run(until=lambda: redis.xlen(KEYS.transcript) >= 7)
-    bench.pipeline.close()
+    bench.pipeline.close(END_SECONDS)
     assert redis.hget(KEYS.state, "snapshot") != b""
     Workbench(small).run_to_end()
     assert_exactly_once(redis_text, ids)
@@ -132,7 +133,7 @@ def test_a_message_to_adopt_that_comes_late_opens_nothing(
     bench.run_until_idle()
     bench.now += 60
     bench.run_until_quiet()
-    bench.pipeline.close()
+    bench.pipeline.close(END_SECONDS)
     status = redis.hget(KEYS.state, "status")
     assert status == (b"closed" if end else b"parked")
     bench.pipeline.adopt(STREAM)
@@ -149,7 +150,7 @@ def test_a_torn_snapshot_costs_a_rebuild_and_nothing_else(
     bench = Workbench(small)
     bench.pipeline.adopt(STREAM)
     bench.run_until_idle()
-    bench.pipeline.close()
+    bench.pipeline.close(END_SECONDS)
     [snapshot] = small.snapshot_dir.glob("*.safetensors")
     snapshot.write_bytes(snapshot.read_bytes()[:-100])
     ids.append(redis.xadd(STREAM, {"end_of_stream": "1"}).decode())
@@ -174,7 +175,7 @@ def test_a_transcript_that_somebody_cleared_is_gone_on_with(
     first.pipeline.adopt(STREAM)
     first.run_until_idle()
     if has_snapshot:
-        first.pipeline.close()
+        first.pipeline.close(END_SECONDS)
     die(redis, first)
     redis.xtrim(KEYS.transcript, maxlen=num_kept, approximate=False)
     ids = publish(redis, 4)
@@ -211,7 +212,7 @@ def test_a_take_over_that_fails_gives_its_row_back(redis: Redis, small: Settings
     first = Workbench(small)
     first.pipeline.adopt(STREAM)
     first.run_until_idle()
-    first.pipeline.close()
+    first.pipeline.close(END_SECONDS)
     bench = Workbench(small)
     redis.rename(KEYS.transcript, "kept")
     redis.set(KEYS.transcript, "no stream")
@@ -267,7 +268,7 @@ def test_half_a_snapshot_of_an_owner_that_was_killed_is_removed_by_the_next(
     first.run_until_idle()
     monkeypatch.setattr(os, "fsync", killed)
     with pytest.raises(SystemExit):
-        first.pipeline.close()
+        first.pipeline.close(END_SECONDS)
     monkeypatch.undo()
     [draft] = small.snapshot_dir.iterdir()
     of_another = draft.with_name(f".0{draft.name}")
@@ -276,6 +277,6 @@ def test_half_a_snapshot_of_an_owner_that_was_killed_is_removed_by_the_next(
     second = Workbench(small)
     second.pipeline.adopt(STREAM)
     second.run_until_idle()
-    second.pipeline.close()
+    second.pipeline.close(END_SECONDS)
     assert not draft.exists()
     assert of_another.exists()

@@ -13,6 +13,7 @@ from redis import Redis
 
 from engine.restore.spelling import letters
 from tests.worker.workbench import (
+    END_SECONDS,
     KEYS,
     STREAM,
     HeldRestorer,
@@ -204,7 +205,7 @@ def test_a_stream_made_anew_with_the_same_or_higher_ids_begins_clean(
     bench.pipeline.adopt(STREAM)
     bench.run_until_idle()
     if not is_owned:
-        bench.pipeline.close()
+        bench.pipeline.close(END_SECONDS)
         bench = Workbench(small)
     redis.delete(STREAM)
     first, second, third = ids_of_the_next

@@ -46,7 +46,7 @@ def checks() -> dict[str, Check]:
 
 @pytest.fixture
 def server(registry: CollectorRegistry, checks: dict[str, Check]) -> Iterator[HealthServer]:
-    server = HealthServer("127.0.0.1", 0, registry, checks)
+    server = HealthServer("127.0.0.1", 0, registry, {"/healthz": checks, "/livez": {}})
     server.start()
     yield server
     server.close()
@@ -85,8 +85,14 @@ def test_unhealthy_says_what_is_wrong_and_only_that(
     assert json.loads(text) == {"healthy": False, "wrong": {"redis": "Redis does not answer"}}
 
 
-def test_other_paths_are_not_found(server: HealthServer) -> None:
-    assert get(server, "/")[0] == 404
+def test_each_page_asks_its_own_checks(server: HealthServer, checks: dict[str, Check]) -> None:
+    checks["redis"] = lambda: "Redis does not answer"
+    assert get(server, "/healthz")[0] == 503
+    assert get(server, "/livez")[0] == 200
+
+
+def test_other_paths_are_not_found_and_are_told_which_are_here(server: HealthServer) -> None:
+    assert get(server, "/") == (404, "here are: /metrics, /healthz, /livez\n")
 
 
 def test_a_silent_client_does_not_hold_up_the_next(server: HealthServer) -> None:
@@ -133,6 +139,16 @@ def test_heartbeat_goes_stale_and_comes_back() -> None:
     assert heartbeat.age_seconds() == STALE_SECONDS + 1
     heartbeat.beat()
     assert heartbeat.check() is None
+
+
+def test_whoever_loads_is_alive_and_whoever_hangs_is_not() -> None:
+    clock = Clock()
+    heartbeat = Heartbeat(clock, stale_seconds=5)
+    clock.now += 3600
+    assert heartbeat.check_alive() is None
+    heartbeat.beat()
+    clock.now += 6
+    assert heartbeat.check_alive() == "the engine thread has not gone round for 6 s"
 
 
 def test_a_server_that_is_gone_is_told() -> None:
