@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
@@ -24,7 +26,7 @@ from worker.stream.live_stream import LiveStream
 from worker.stream.outbox import Commit
 from worker.stream.recovery import open_stream
 from worker.stream.snapshots import Snapshots
-from worker.stream.standing import Reached
+from worker.stream.standing import Reached, stand
 
 log = logging.getLogger(__name__)
 
@@ -60,17 +62,17 @@ class Ownership:
 
     def adopt(self, name: str, reached: Reached | None = None) -> None:
         """Takes the stream up where its last owner left it, if there is room and it is free.
-        reached: how far it was read here already, if it was."""
-        if name in self.streams or self._setbacks.is_waiting(name, self._kit.clock()):
-            return
-        if not self._has_room():
-            log.debug("%s: no room here; the reconciler will ask again", name)
+        reached: how far it was read here already, if it was; what is missing then is told in any
+        case. Raises what passes (`is_passing`)."""
+        if name in self.streams or not (reached or self._may_take(name)):
             return
         try:
             require_sound(self._redis, name)
             lease = self._leases.acquire(name)
             if lease is not None:
                 self._open(lease, reached)
+        except StaleOwner as error:
+            log.warning("%s: not taken up: %s", name, error)
         except BrokenKeys as error:  # the registry calls it broken and offers it to nobody
             log.error("%s: gets no owner: %s", name, error)
         except Exception as error:
@@ -80,13 +82,21 @@ class Ownership:
             log.exception("%s: cannot be taken up", name)
             self._failed(name)
 
+    def _may_take(self, name: str) -> bool:
+        if self._setbacks.is_waiting(name, self._kit.clock()):
+            return False
+        if not self._has_room():
+            log.debug("%s: no room here; the reconciler will ask again", name)
+            return False
+        return True
+
     def _open(self, lease: Lease, reached: Reached | None) -> None:
         started = time.perf_counter()
-        try:
-            stream = open_stream(self._kit, self._redis, self._snapshots, lease, reached)
-        except NoFreeRow:
-            self._leases.release(lease)
-            return
+        standing = stand(self._kit, self._redis, self._committer, lease, reached)
+        stream = None
+        with suppress(NoFreeRow):
+            if reached is None or self._may_take(lease.stream):
+                stream = open_stream(self._kit, self._redis, self._snapshots, standing)
         if stream is None:
             self._leases.release(lease)
             return
@@ -194,10 +204,15 @@ class Ownership:
             elif stream.is_leaving:
                 self.let_go(stream)
         self._renew()
+        self._take_back()
+        self.rounds.let_rest()
+
+    def _take_back(self) -> None:
+        """What the server does not answer to now is done in the next round."""
         for name, reached in list(self._again.items()):
+            self._again[name] = replace(reached, may_be_told=True)
             self.adopt(name, reached)
             del self._again[name]
-        self.rounds.let_rest()
 
     def let_go(self, stream: LiveStream, *, with_session: bool = True) -> None:
         """Gives the stream back, for any worker to take up; its session is saved first."""

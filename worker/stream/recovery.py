@@ -15,16 +15,13 @@ from engine import Session, SnapshotError
 from worker.intake.feed import Feed, Line
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.history import newest_first
-from worker.keyspace.inputs import marked
 from worker.keyspace.keys import stream_keys
-from worker.keyspace.lease import Lease
 from worker.keyspace.registry import has_news
 from worker.stream.kit import Kit
 from worker.stream.live_stream import LiveStream
 from worker.stream.outbox import Outbox
-from worker.stream.outputs import Outputs
 from worker.stream.snapshots import Snapshots
-from worker.stream.standing import Reached, missing, place
+from worker.stream.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -38,30 +35,19 @@ class PlacedLine:
 
 
 def open_stream(
-    kit: Kit, redis: Redis, snapshots: Snapshots, lease: Lease, reached: Reached | None = None
+    kit: Kit, redis: Redis, snapshots: Snapshots, standing: Standing
 ) -> LiveStream | None:
     """None if nothing is left to do: the message to adopt it came late, or twice, or all keys of
-    the stream are gone.
-
-    reached: how far this worker has read the stream already, if it has. Raises engine.NoFreeRow
-    and redis' errors; no row is taken then.
-    """
-    outbox = Outbox(lease, Checkpoint.load(redis, lease.stream))
-    found = marked(redis, lease.stream)
-    is_the_same = place(outbox, found)
-    is_gone = found is None and reached is not None and not outbox.checkpoint.num_commits
-    if is_gone or _rests(redis, outbox):
+    the stream are gone. Raises engine.NoFreeRow and redis' errors; no row is taken then."""
+    outbox = standing.outbox
+    if standing.is_gone or _rests(redis, outbox):
         return None
-    if told := missing(redis, outbox, found, reached):
-        log.warning("%s: %s", lease.stream, told["reason"])
-        Outputs(kit.settings, outbox).rejected(told)
-        kit.metrics.rejected(told["notice"])
     is_new = outbox.checkpoint.status == "closed" or "summary" not in outbox.checkpoint.views
     outbox.advance(status="live")
     if is_new:
         return _begin(kit, outbox)
     stream = _take_up(kit, redis, snapshots, outbox)
-    if not is_the_same:
+    if not standing.is_the_same:
         stream.end_here(is_followed=True)
     return stream
 
