@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from tests.worker.keyspace.tls_proxy import Authority, TlsProxy
 from worker.keyspace import connection
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.embedded import EmbeddedServer
-from worker.keyspace.trouble import setup_line, trouble_line
+from worker.keyspace.trouble import is_passing, setup_line, trouble_line
 from worker.process.broker import Transport
 from worker.settings.config import Settings
 
@@ -169,11 +169,38 @@ def test_a_server_that_another_vouches_for_gets_no_password(
 def test_tls_to_a_server_that_speaks_none(
     ping: Ping, locked_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits for the end of a line, in silence."""
-    monkeypatch.setattr(connection, "REPLY_SECONDS", 0.3)
+    """It waits for the end of a line, in silence. Who wants TLS does not wait for as long as for
+    a reply: it is told soon, however patient others are."""
+    monkeypatch.setattr(connection, "REPLY_SECONDS", 3600.0)
+    monkeypatch.setattr(connection, "HANDSHAKE_SECONDS", 0.3)
     where = f"127.0.0.1:{locked_server.port}"
     line = trouble(ping, settings_of(f"rediss://{where}/0"))
     assert line == f"{where} does not speak TLS: begin WEIR_REDIS_URL with redis:// (or valkey://)"
+
+
+@pytest.mark.parametrize("ping", [ping_with_ours, ping_with_ours_that_blocks])
+def test_a_handshake_that_nobody_answers_is_not_tried_again_at_once(
+    ping: Ping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it forgotten by those who wait for servers: it may have hung."""
+    monkeypatch.setattr(connection, "HANDSHAKE_SECONDS", 0.3)
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        with pytest.raises(RedisError) as caught:
+            ping(settings_of(f"rediss://127.0.0.1:{silent.getsockname()[1]}/0"))
+        silent.settimeout(0)
+        assert num_waiting(silent) == 1
+    assert isinstance(caught.value, connection.HandshakeTimeout)
+    assert is_passing(caught.value)
+
+
+def num_waiting(listener: socket.socket) -> int:
+    """Connections that nobody has taken up yet."""
+    num = 0
+    with suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            num += 1
+    return num
 
 
 def test_no_tls_to_a_server_that_speaks_nothing_else(ping: Ping, proxy: TlsProxy) -> None:
