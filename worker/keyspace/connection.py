@@ -64,7 +64,7 @@ class _PunctualTls(SSLConnection):
         patience = sock.gettimeout()
         sock.settimeout(HANDSHAKE_SECONDS)
         try:
-            wrapped = super()._wrap_socket_with_ssl(sock)
+            wrapped = super()._wrap_socket_with_ssl(sock)  # type: ignore[no-untyped-call]
         except TimeoutError:
             what = f"no answer to a TLS handshake in {HANDSHAKE_SECONDS:g} s"
             raise HandshakeTimeout(what) from None

@@ -18,6 +18,7 @@ from worker.keyspace.live import Live
 from worker.keyspace.own_keys import BrokenKeys, require_sound
 from worker.keyspace.trouble import is_passing, is_silence
 from worker.owner.places import Places
+from worker.owner.room import Room
 from worker.owner.rotation import Rotation
 from worker.owner.rounds import Rounds
 from worker.owner.setbacks import Setbacks
@@ -29,9 +30,6 @@ from worker.stream.snapshots import Snapshots
 from worker.stream.standing import Reached, stand
 
 log = logging.getLogger(__name__)
-
-SILENT_SECONDS = 3.0  # a stream that has been silent this long may lose its place to another
-SECONDS_WITHOUT_ROOM = 1.0  # before it is looked again who could go
 
 _LOST: dict[Refusal, str] = {
     "taken": "another worker has taken it over, or the server does not know it any more",
@@ -57,7 +55,7 @@ class Ownership:
         self._places = Places(settings.max_streams, kit.clock())
         self._setbacks = Setbacks()
         self._again: dict[str, Reached] = {}
-        self._full_until = float("-inf")
+        self._room = Room()
         self._round: list[LiveStream] = []
 
     def adopt(self, name: str, reached: Reached | None = None) -> None:
@@ -276,26 +274,16 @@ class Ownership:
         return self._places.has_one(len(self.streams), self._kit.clock()) or self._make_room()
 
     def _make_room(self) -> bool:
-        """Lets the stream go that has been silent for longest, if that is long enough. One that
-        still owes a summary is asked for it now, and goes when it is asked for room again."""
-        now = self._kit.clock()
-        if now < self._full_until:
+        """One that still owes a summary is asked for it now, and goes when it is asked for room
+        again."""
+        stream = self._room.whose(self.streams.values(), self._kit.clock())
+        if stream is None:
             return False
-        silent = [
-            stream
-            for stream in self.streams.values()
-            if now - stream.active_at >= SILENT_SECONDS and stream.is_silent
-        ]
-        silent.sort(key=lambda stream: stream.active_at)
-        for stream in silent:
-            if stream.is_quiet:
-                self.let_go(stream)
-                return True
-            if not stream.is_hurried:
-                stream.hurry()
-                self.rounds.wake(stream.name)
-                return False
-        self._full_until = now + SECONDS_WITHOUT_ROOM
+        if stream.is_quiet:
+            self.let_go(stream)
+            return True
+        stream.hurry()
+        self.rounds.wake(stream.name)
         return False
 
     def _renew(self) -> None:

@@ -70,8 +70,13 @@ class LiveStream:
     def reached(self) -> Reached:
         """How far the input was read, whether or not that is published yet."""
         inbox = self.inbox
-        ids = {"unpublished": inbox.unpublished, "read_lately": inbox.read_lately}
-        return Reached(self.outbox.next.input, inbox.read_id, inbox.num_read, **ids)
+        return Reached(
+            self.outbox.next.input,
+            inbox.read_id,
+            inbox.num_read,
+            unpublished=inbox.unpublished,
+            read_lately=inbox.read_lately,
+        )
 
     @property
     def active_at(self) -> float:
