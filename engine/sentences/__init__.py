@@ -1,0 +1,1 @@
+"""Sentences of what was said, and which of them say most."""
