@@ -107,6 +107,7 @@ ROOMS: dict[str, str] = {
     "engine.text": "errors schedule",
     "engine.weights": "errors attention",
     "engine.restore": "errors",
+    "engine.sentences": "errors restore",
     "engine.gpu": "schedule memory attention",
     "engine.model": "config errors schedule memory attention weights gpu",
     "engine.evaluate": "config schedule attention model",
@@ -115,8 +116,10 @@ ROOMS: dict[str, str] = {
     "engine.engine": "config errors stats schedule text model parking",
     "engine.chat": "errors schedule text engine",
     "engine.bench": "config errors schedule memory attention model engine",
-    "engine.evals": "config errors schedule text model engine bench",
-    "engine": "config errors stats schedule text restore model cache engine chat",  # its face
+    "engine.evals": "config errors schedule sentences text model engine bench",
+    "engine": (
+        "config errors stats schedule text restore sentences model cache engine chat"  # its face
+    ),
     # the worker
     "worker": "",
     "worker.intake": "",

@@ -42,7 +42,7 @@ def textrank(sentences: Sequence[str]) -> Iterable[int]:
     near /= np.maximum(near.sum(axis=1, keepdims=True), 1e-9)
     rank = np.full(len(found), 1 / max(1, len(found)))
     for _ in range(NUM_WALKS):
-        rank = (1 - DAMPING) / len(found) + DAMPING * near.T @ rank
+        rank = (1 - DAMPING) / max(1, len(found)) + DAMPING * near.T @ rank
     order: list[int] = np.argsort(-rank, kind="stable").tolist()
     return order
 

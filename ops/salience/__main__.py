@@ -12,8 +12,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-
 from engine.sentences.cutting import is_telling
 from engine.sentences.highlighter import Highlighter
 from engine.sentences.stored import save, tokenizer
@@ -28,7 +26,6 @@ WEIGHTS = {"meetings": 1.0, "dialogues": 0.3, "documents": 0.3}
 
 def main() -> None:
     arguments = _arguments()
-    torch.set_num_threads(arguments.threads)
     kinds = _kinds(arguments)
     if arguments.evaluate:
         print(json.dumps(figures(Highlighter.load(arguments.evaluate), kinds)))
@@ -76,7 +73,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dialogues", type=Path, help="short ones, with their summaries")
     parser.add_argument("--documents", type=Path, help="long ones, with their summaries")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--evaluate", type=Path, metavar="FOLDER", help="print its figures only")
     arguments = parser.parse_args()
     if not arguments.evaluate and not arguments.out:
