@@ -1,4 +1,4 @@
-"""Show a stream's transcript and summaries as they come, until it ends or Ctrl-C."""
+"""Show a stream's transcript, summaries and notes as they come, until it ends or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from rich.text import Text
 
 from worker.commands.named_stream import check_name, known_stream
 from worker.formats.clock import clock
+from worker.formats.noted import Note
+from worker.formats.writing.notes import change_line
 from worker.intake.values import seconds
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.follow import Follower
@@ -35,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="a JSON object for each entry: its `output` (transcript, summary, answers) and fields",
+        help="a JSON object for each entry: its `output` (transcript, notes, summary, answers)"
+        " and fields",
     )
     add_settings(parser, SERVER_SETTINGS)
 
@@ -54,11 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Tail:
-    """Transcript, summaries and answers of one stream, shown once each."""
+    """Transcript, notes, summaries and answers of one stream, shown once each."""
 
     def __init__(self, redis: Redis, stream: str, *, from_start: bool, as_json: bool) -> None:
         keys = stream_keys(stream)
-        outputs = (keys.transcript, keys.summary, keys.answers)
+        outputs = (keys.transcript, keys.notes, keys.summary, keys.answers)
         self._redis = redis
         self._stream = stream
         self._keys = keys
@@ -96,6 +99,8 @@ class _Tail:
             text = _transcript_line(fields)
         elif key == self._keys.summary:
             text = _summary_line(fields)
+        elif key == self._keys.notes:
+            text = Text(change_line(Note.of(fields)), style="green")
         else:
             text = _answer_line(fields)
         if text is not None:

@@ -12,8 +12,10 @@ from rich.text import Text
 
 from worker.demo.output_fields import Line, Memory, Summary
 from worker.demo.state import StreamState
+from worker.formats.noted import Note
 
 SPEAKER_COLOURS = ("cyan", "yellow", "magenta", "green", "bright_blue", "bright_red", "white")
+NOTE_COLOURS = {"decision": "green", "action": "yellow", "question": "cyan", "topic": "magenta"}
 BARS = "▁▂▃▄▅▆▇█"
 MIB = 1024**2
 MAX_LINES_DRAWN = 60
@@ -77,6 +79,28 @@ def summary_panel(stream: StreamState) -> Panel:
         title_align="left",
         border_style="green",
     )
+
+
+def notes_panel(stream: StreamState) -> Panel:
+    """The notes as they stand, the one that was changed last on top."""
+    newest = list(reversed(stream.notes))[:MAX_LINES_DRAWN]
+    num_resolved = sum(note.is_resolved for note in stream.notes)
+    resolved = f", {num_resolved} resolved" if num_resolved else ""
+    waiting = Text("The first notes come with the first summary.", style="dim")
+    return Panel(
+        Head(map(note_text, newest)) if newest else waiting,
+        title=f"notes ({len(stream.notes)}{resolved})",
+        title_align="left",
+        border_style="magenta",
+    )
+
+
+def note_text(note: Note) -> Text:
+    """`decision 7 Marit: The gate stays open.`"""
+    text = Text(f"{note.kind} {note.id} ", style=NOTE_COLOURS.get(note.kind, "white"))
+    text.append(f"{note.who}: " if note.who else "", style="bold not dim default")
+    text.append(note.text, style="strike dim default" if note.is_resolved else "not dim default")
+    return text
 
 
 def memory_panel(streams: Sequence[StreamState], width: int) -> Panel:

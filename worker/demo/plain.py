@@ -8,6 +8,7 @@ from worker.demo.output_fields import Line, Memory, Summary
 from worker.demo.panels import clock, coverage, mib
 from worker.demo.screen import progress_text
 from worker.demo.state import DemoState, progress
+from worker.formats.writing.notes import change_line
 
 FIGURES_SECONDS = 5.0
 """Memory and progress are printed this often at most."""
@@ -19,6 +20,7 @@ class PlainLog:
     def __init__(self, print_line: Callable[[str], None]):
         self._print_line = print_line
         self._num_lines: dict[str, int] = {}
+        self._num_changes: dict[str, int] = {}
         self._num_summaries: dict[str, int] = {}
         self._figures_at = float("-inf")
 
@@ -31,7 +33,10 @@ class PlainLog:
                     self._print_line(f"{label}{plain_line(line)}")
             for summary in stream.summaries[self._num_summaries.get(name, 0) :]:
                 self._print_line(f"{label}{plain_summary(summary, coverage(summary, stream))}")
+            for note in stream.note_changes[self._num_changes.get(name, 0) :]:
+                self._print_line(f"{label}note {change_line(note)}")
             self._num_lines[name] = len(stream.lines)
+            self._num_changes[name] = len(stream.note_changes)
             self._num_summaries[name] = len(stream.summaries)
         self._print_figures(state, now)
 

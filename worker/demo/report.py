@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from worker.demo.output_fields import Memory, Summary
 from worker.demo.state import DemoState, StreamState, progress
+from worker.formats.noted import by_kind
 
 MIB = 1024**2
 SHORTEST_MEASURED_SECONDS = 10.0
@@ -87,7 +88,8 @@ def report_lines(state: DemoState) -> list[str]:
     """The report on a talk that has ended, as plain text, one fact a line."""
     accounts = [account(stream) for stream in state.streams.values()]
     lines = _account_lines(accounts[0] if len(accounts) == 1 else total(accounts))
-    return [*lines, *_memory_lines(state), *_speed_lines(state), *_last_summary_lines(state.shown)]
+    last = (*_notes_lines(state.shown), *_last_summary_lines(state.shown))
+    return [*lines, *_memory_lines(state), *_speed_lines(state), *last]
 
 
 def early_end_lines(state: DemoState) -> list[str]:
@@ -158,6 +160,13 @@ def _speed_lines(state: DemoState) -> list[str]:
         f"speed         {whole.talk_seconds / 60:.1f} min of talk in {seconds:.1f} s: "
         f"{whole.times_real_time:.1f} x real time, {whole.tokens_seen / seconds:,.0f} tokens/s"
     ]
+
+
+def _notes_lines(stream: StreamState) -> list[str]:
+    notes = stream.notes
+    num_resolved = sum(note.is_resolved for note in notes)
+    kinds = ", ".join(f"{len(those)} {kind}" for kind, those in by_kind(notes)) or "none"
+    return [f"notes         {kinds}; {num_resolved} resolved"]
 
 
 def _last_summary_lines(stream: StreamState) -> list[str]:

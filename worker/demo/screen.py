@@ -8,11 +8,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from worker.demo.panels import memory_panel, summary_panel, transcript_panel
+from worker.demo.panels import memory_panel, notes_panel, summary_panel, transcript_panel
 from worker.demo.state import DemoState, Progress
 
 NARROW = 72
-"""Columns under which transcript and summaries stand above each other."""
+"""Columns under which everything stands above each other."""
 
 MEMORY_ROWS = 6
 LOW = 20
@@ -50,12 +50,13 @@ def _headline(headline: str, state: DemoState) -> Text:
 
 def _body(state: DemoState, width: int) -> Layout:
     transcript = Layout(transcript_panel(state.shown), ratio=3)
-    summaries = Layout(summary_panel(state.shown), ratio=2)
+    views = Layout(ratio=2 if width >= NARROW else 4)
+    views.split_column(summary_panel(state.shown), notes_panel(state.shown))
     body = Layout(ratio=1)
     if width < NARROW:
-        body.split_column(transcript, summaries)
+        body.split_column(transcript, views)
     else:
-        body.split_row(transcript, summaries)
+        body.split_row(transcript, views)
     return body
 
 

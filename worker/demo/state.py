@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from worker.demo.output_fields import Line, Memory, Summary
+from worker.formats.noted import Note
 
 RATE_SECONDS = 8.0
 """Tokens per second are counted over about so long: shorter jumps, longer lags."""
@@ -32,6 +33,7 @@ class StreamState:
     lines: list[Line] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)  # ids of the input entries
     summaries: list[Summary] = field(default_factory=list)
+    note_changes: list[Note] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     pending: str = ""  # words to come
     is_closed: bool = False  # the line that ends the stream is out
@@ -39,6 +41,15 @@ class StreamState:
     def add_published(self, entry: Published) -> None:
         self.published.append(entry)
         self.numbers[entry.id] = len(self.published)
+
+    @property
+    def notes(self) -> list[Note]:
+        """As they stand, the one that was changed last at the end."""
+        notes: dict[str, Note] = {}
+        for note in self.note_changes:
+            notes.pop(note.id, None)
+            notes[note.id] = note
+        return list(notes.values())
 
     @property
     def num_answered(self) -> int:

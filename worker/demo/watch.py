@@ -11,6 +11,7 @@ from redis import Redis
 from worker.demo.output_fields import Fields, Line, Memory, Summary
 from worker.demo.state import DemoState, Published, StreamState
 from worker.demo.talk import Utterance
+from worker.formats.noted import Note
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.live import pending_of
 
@@ -36,6 +37,7 @@ class Watch:
             self._places[stream.stream] = stream, "input"
             self._places[keys.transcript] = stream, "transcript"
             self._places[keys.summary] = stream, "summary"
+            self._places[keys.notes] = stream, "notes"
             self._places[keys.memory] = stream, "memory"
             self._places[keys.rejected] = stream, "rejected"
         self._shown = state.shown
@@ -69,6 +71,8 @@ def note(stream: StreamState, kind: str, fields: Fields) -> None:
         stream.is_closed |= fields.get("end_of_stream") == "1"
     elif kind == "summary":
         stream.summaries.append(Summary.of(fields))
+    elif kind == "notes":
+        stream.note_changes.append(Note.of(fields))
     elif kind == "memory":
         stream.memory.append(Memory.of(fields))
     else:

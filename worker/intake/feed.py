@@ -103,9 +103,17 @@ class Feed:
         return next(line.entry for line, end in self._ends if position < end)
 
     def texts(self, first: int, last: int) -> list[str]:
-        """What was said at the positions `first` ... `last`, a line for each change of speakers.
+        """What was said at the positions `first` ... `last`, a line for each change of speakers:
+        that of `lines`."""
+        lines = self.lines(first, last)
+        text = "".join(line.text for line in lines)
+        if lines and not lines[0].begins and lines[0].speaker:
+            text = f"{lines[0].speaker}: {text.lstrip()}"
+        return text.strip().split("\n") if lines else []
 
-        Whole lines of the transcript, and the sentence that had begun before them."""
+    def lines(self, first: int, last: int) -> list[Line]:
+        """The lines of the transcript with the positions `first` ... `last`, whole, and those in
+        which the sentence had begun that was being said."""
         lines = [line for line, _ in self._ends]
         held = [
             index
@@ -117,10 +125,7 @@ class Feed:
         begin, earliest = held[0], max(0, held[0] - NUM_LINES_KEPT)
         while begin > earliest and not (lines[begin].begins or _ends_sentence(lines[begin - 1])):
             begin -= 1
-        text = "".join(line.text for line in lines[begin : held[-1] + 1])
-        if not lines[begin].begins and lines[begin].speaker:
-            text = f"{lines[begin].speaker}: {text.lstrip()}"
-        return text.strip().split("\n")
+        return lines[begin : held[-1] + 1]
 
     def forget(self, covered: int) -> None:
         """Drops what is known of lines that end at or before `covered`, but for the last few: the

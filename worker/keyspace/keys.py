@@ -31,6 +31,7 @@ class StreamKeys:
     stream: str
     transcript: str
     summary: str
+    notes: str
     memory: str
     rejected: str
     answers: str
@@ -50,6 +51,7 @@ def stream_keys(stream: str) -> StreamKeys:
         stream=stream,
         transcript=f"{base}:transcript",
         summary=f"{base}:summary",
+        notes=f"{base}:notes",
         memory=f"{base}:memory",
         rejected=f"{base}:rejected",
         answers=f"{base}:answers",

@@ -11,6 +11,7 @@ from worker.keyspace.keys import stream_keys
 _KINDS = {
     "transcript": b"stream",
     "summary": b"stream",
+    "notes": b"stream",
     "memory": b"stream",
     "rejected": b"stream",
     "answers": b"stream",

@@ -216,6 +216,11 @@ class Settings(BaseSettings):
         description="how summaries are written: in the model's words (free), or as a choice of what"
         " was said (quotes); auto: quotes with the bundled model, free with any other",
     )
+    notes: Literal["auto", "quotes", "off"] = Field(
+        default="auto",
+        description="notes with each summary: what was said, word for word (quotes), or none (off);"
+        " auto: quotes",
+    )
     prompts: Annotated[
         dict[str, str],
         NoDecode,
@@ -230,6 +235,9 @@ class Settings(BaseSettings):
     )
     summary_maxlen: int | None = Field(
         default=None, ge=1, description="keep about this many summaries; unset: all"
+    )
+    notes_maxlen: int | None = Field(
+        default=None, ge=1, description="keep about this many changes of notes; unset: all"
     )
     memory_maxlen: int = Field(
         default=1000, ge=1, description="keep about this many memory entries"

@@ -5,10 +5,11 @@ A variable that begins with a command's name, such as WEIR_PUBLISH_RATE, is an o
 
 COMMANDS = {
     "demo": "the whole path on this machine, with nothing to set up",
-    "worker": "run a worker: read streams, write transcripts, summaries and memory figures",
+    "worker": "run a worker: read streams, write transcripts, summaries, notes and memory figures",
     "publish": "publish text to a stream, from a file or standard input",
-    "tail": "show a stream's transcript and summaries as they come",
+    "tail": "show a stream's transcript, summaries and notes as they come",
     "export": "write a stream's transcript as a file: text, captions, JSON",
+    "notes": "what is worth noting of a stream, with where it was said",
     "streams": "every stream: owner, lag, tokens, window, memory, last summary",
     "ask": "ask a question about a stream and wait for the answer",
     "flush": "bring a stream's transcript and summary up to date now",

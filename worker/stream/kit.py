@@ -13,6 +13,8 @@ from worker.intake.feed import Line, line_text
 from worker.settings.config import Settings
 from worker.views.draft import Drafts
 from worker.views.instructions import Instructions, instructions_for
+from worker.views.notes.highlights import Highlights, by_words
+from worker.views.notes.notes import NoteMaker
 from worker.views.restore import Restorer
 from worker.views.summary import Summariser
 from worker.views.transcript import Pace
@@ -23,7 +25,7 @@ RESTORING_SECONDS = 0.05  # at most: the first words that are there end it
 
 @dataclass(frozen=True)
 class Kit:
-    """restorer: None if raw text is to be published as it came."""
+    """restorer: None if raw text is to be published as it came. note_maker: None for no notes."""
 
     engine: Engine
     settings: Settings
@@ -32,6 +34,7 @@ class Kit:
     instructions: Instructions
     summariser: Summariser
     cadence: Cadence
+    note_maker: NoteMaker | None
     restorer: Restorer | None
     pace: Pace
     clock: Callable[[], float]  # seconds, monotonic
@@ -70,6 +73,7 @@ class Kit:
                 num_tokens=settings.summary_tokens,
                 num_seconds=settings.summary_seconds,
             ),
+            note_maker=None if settings.notes == "off" else Highlights(by_words),
             restorer=_restorer(settings, metrics, clock),
             pace=Pace(
                 hold_seconds=settings.hold_seconds,

@@ -25,6 +25,9 @@ class Outputs:
         marked = fields | {"final": "1"} if fields["reason"] == "end" else fields
         self._outbox.publish(self._keys.summary, marked, self._settings.summary_maxlen)
 
+    def note(self, fields: dict[str, str]) -> None:
+        self._outbox.publish(self._keys.notes, fields, self._settings.notes_maxlen)
+
     def answer(self, fields: dict[str, str]) -> None:
         self._outbox.publish(self._keys.answers, fields, MAX_KEPT)
 

@@ -22,6 +22,7 @@ from worker.stream.live_stream import LiveStream
 from worker.stream.outbox import Outbox
 from worker.stream.snapshots import Snapshots
 from worker.stream.standing import Standing
+from worker.views.notes.notebook import Notebook
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ def _rests(redis: Redis, outbox: Outbox) -> bool:
 def _begin(kit: Kit, outbox: Outbox) -> LiveStream:
     """A stream's first life, or the next one of a stream that was closed and goes on."""
     session = kit.open_session(start=outbox.checkpoint.tokens_seen)
-    views = {"summary": {"covered": session.num_seen}}
+    notes = Notebook.from_json(outbox.checkpoint.views.get("notes", {})).anew()
+    views = {"summary": {"covered": session.num_seen}, "notes": notes.to_json()}
     outbox.advance(tokens_seen=session.num_seen, snapshot="", views=views)
     return _live(kit, outbox, session, Feed(session.num_seen))
 

@@ -1,19 +1,25 @@
-"""What is written of one stream again and again: its summary, and answers to questions about it.
+"""What is written of one stream again and again: summary and notes, and answers to questions.
 
-Each is written on a copy of the window, which is thrown away; the stream is fed on meanwhile.
+Summary and notes are due together, over the same words, and are published together. What the model
+writes it writes on rows that are thrown away; the stream is fed on meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from engine import Session
+from engine import NoFreeRow, Session
 from worker.intake.feed import Feed
 from worker.stream.kit import Kit
 from worker.stream.outputs import Outputs
+from worker.views.notes.notes import Notes
 from worker.views.question import Question, Questions
 from worker.views.summary import Summary
+
+# Why a summary may be due in the middle of a sentence, whose end will come.
+GOING_ON = ("tokens", "window")
 
 
 class Rolling:
@@ -25,6 +31,7 @@ class Rolling:
         self._outputs = outputs
         self._feed = feed
         self._summary = Summary(kit.summariser, kit.cadence, views["summary"], now=kit.clock())
+        self._notes = Notes(kit.note_maker, views.get("notes", {}))
         self._questions = Questions(
             kit.drafts, kit.instructions, max_tokens=kit.settings.summary_max_tokens
         )
@@ -32,7 +39,7 @@ class Rolling:
 
     @property
     def covered(self) -> int:
-        """The position up to which summaries reach."""
+        """The position up to which summaries, and notes, reach."""
         return self._summary.covered
 
     def room(self, num_seen: int) -> int:
@@ -68,15 +75,16 @@ class Rolling:
         if self._questions.want_a_copy:  # first: with each summary, not after some of them
             self._questions.begin(session, now)
         elif reason:
+            lines = self._feed.lines(self.covered, session.num_seen - 1)
             self._summary.begin(session, self._feed, reason, now)
+            self._notes.begin(lines, is_paused=reason not in GOING_ON)
 
     def take_out(self, last_entry: str) -> Question | None:
         """Publishes what the model has finished; the question that it has answered."""
         now = self._kit.clock()
-        summary = self._summary.finish(now)
-        if summary:
-            self._publish_summary(summary)
-            self._ask_rolling(self._kit.settings.prompts)
+        if self._summary.collect(now):
+            with suppress(NoFreeRow):  # for notes: they wait for the next step
+                self._publish_what_is_written(now)
         answered = self._questions.finish(now)
         if answered is None:
             return None
@@ -84,6 +92,17 @@ class Rolling:
         self._outputs.answer(fields | {"entry": last_entry})
         self._kit.metrics.view("prompt", float(fields["seconds"]))
         return question
+
+    def _publish_what_is_written(self, now: float) -> None:
+        """The summary, when the notes of the same words are there too."""
+        changes = self._notes.finish()
+        if changes is None:
+            return
+        for change in changes:
+            self._outputs.note(change)
+            self._kit.metrics.noted(change["change"])
+        self._publish_summary(self._summary.finish(now))
+        self._ask_rolling(self._kit.settings.prompts)
 
     def publish_the_last(self, last_entry: str) -> None:
         """The stream is over: its last summary is marked as such."""
@@ -110,8 +129,13 @@ class Rolling:
         return not self._summary.is_writing and self._questions.is_empty
 
     def to_json(self) -> dict[str, Any]:
-        return {"summary": self._summary.to_json(), "prompts": self._questions.rolling}
+        return {
+            "summary": self._summary.to_json(),
+            "notes": self._notes.to_json(),
+            "prompts": self._questions.rolling,
+        }
 
     def close(self) -> None:
         self._summary.close()
+        self._notes.close()
         self._questions.close()

@@ -31,6 +31,8 @@ class Writing:
     last: str
     reason: str
     started_at: float  # seconds, the pipeline's clock
+    text: str | None = None  # once it is there
+    num_seconds: float = 0.0  # that it took
 
 
 class Summariser:
@@ -126,19 +128,23 @@ class Summary:
         draft = self._summariser.draft(session, self._text, lines)
         self._writing = Writing(draft, session.num_seen, first, last, reason, now)
 
-    def finish(self, now: float) -> dict[str, str] | None:
-        """The fields of the summary that has just been finished; None when none has. One that was
-        lost on the way is begun anew, as it was due."""
+    def collect(self, now: float) -> bool:
+        """Takes the text when it is done, so that its row is free; whether it is there. One that
+        was lost on the way is begun anew, as it was due."""
         writing = self._writing
-        if writing is None or not writing.draft.is_done:
-            return None
-        self._writing = None
-        text = writing.draft.finish()
-        if text is None:
-            return None
+        if writing is not None and writing.text is None and writing.draft.is_done:
+            text, num_seconds = writing.draft.finish(), now - writing.started_at
+            done = replace(writing, text=text, num_seconds=num_seconds)
+            self._writing = writing = None if text is None else done
+        return writing is not None and writing.text is not None
+
+    def finish(self, now: float) -> dict[str, str]:
+        """The fields of the summary that was collected, which counts from here on."""
+        writing, self._writing = self._writing, None
+        assert writing is not None and writing.text is not None  # noqa: S101
         self._last_at = now
         # An empty answer says that nothing is to be added; the summary so far then still holds.
-        self._text = text.strip() or self._text
+        self._text = writing.text.strip() or self._text
         num_tokens, self.covered = writing.upto - self.covered, writing.upto
         self._is_final = writing.reason == "end"
         return {
@@ -147,7 +153,7 @@ class Summary:
             "last": writing.last,
             "tokens": str(num_tokens),
             "reason": writing.reason,
-            "seconds": f"{now - writing.started_at:.3f}",
+            "seconds": f"{writing.num_seconds:.3f}",
         }
 
     def repeat(self, entry: str) -> dict[str, str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine import MemoryReport, StepReport
 
 OWNED_STATES = ("live", "idle")
+CHANGES = ("add", "revise", "resolve")
 VIEWS = ("summary", "transcript", "prompt")
 # Not imported from the engine: what only sends messages waits for no torch.
 PLACES = ("row", "host", "disk")
@@ -155,6 +156,10 @@ class Metrics:
         if view == "summary":
             self._summaries.inc()
 
+    def noted(self, change: str) -> None:
+        """The notes of a stream were changed; `change` is one of `CHANGES`."""
+        self._notes.labels(change).inc()
+
     def committed(self, seconds: float, num_entries: int) -> None:
         """Outputs and checkpoint of `num_entries` entries moved together."""
         self._commit_seconds.observe(seconds)
@@ -285,6 +290,8 @@ class Metrics:
         )
         self._step_tokens = self._histogram("weir_step_tokens", "Tokens in a step.", _POWERS_OF_TWO)
         self._summaries = self._counter("weir_summaries", "Summaries written.")
+        self._notes = self._counter("weir_notes", "Changes of notes, by what was done.", "change")
+        self._show(CHANGES, self._notes)
         self._view_seconds = self._histogram(
             "weir_view_duration_seconds",
             "From a view's request to its last token.",

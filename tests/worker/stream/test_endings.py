@@ -138,7 +138,17 @@ def test_folders_that_were_removed_are_made_again(
 
 @pytest.mark.parametrize(
     "name",
-    ["transcript", "summary", "memory", "rejected", "answers", "requests", "requested", "state"],
+    [
+        "transcript",
+        "summary",
+        "notes",
+        "memory",
+        "rejected",
+        "answers",
+        "requests",
+        "requested",
+        "state",
+    ],
 )
 def test_a_stream_with_a_key_of_a_wrong_type_has_no_owner_until_that_is_deleted(
     redis: Redis, redis_text: Redis, small: Settings, name: str, caplog: pytest.LogCaptureFixture

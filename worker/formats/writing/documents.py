@@ -26,13 +26,13 @@ def plain(said: Iterable[Utterance]) -> Iterator[str]:
 
 def markdown(said: Iterable[Utterance], stream: str) -> Iterator[str]:
     """A paragraph for each turn; long turns have several."""
-    yield f"# {_escaped(stream)}\n"
+    yield f"# {escaped(stream)}\n"
     for line in _lines(said, max_chars=_PARAGRAPH_CHARS):
         first = line[0]
-        who = [f"**{_escaped(first.speaker)}**"] if first.speaker else []
+        who = [f"**{escaped(first.speaker)}**"] if first.speaker else []
         when = [f"({clock(first.start)})"] if first.start is not None else []
         head = " ".join([*who, *when])
-        yield f"\n{head}{': ' if head else ''}{_escaped(_joined(line))}\n"
+        yield f"\n{head}{': ' if head else ''}{escaped(_joined(line))}\n"
 
 
 def json_lines(said: Iterable[Utterance]) -> Iterator[str]:
@@ -81,6 +81,6 @@ def _joined(line: Iterable[Utterance]) -> str:
     return " ".join(one.text for one in line)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """As it is, whatever Markdown would make of it."""
     return _MARKDOWN.sub(lambda m: "\\" + m[0] if not m[2] else f"{m[2]}\\{m[3]}", text)
