@@ -11,18 +11,18 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from worker.process import tasks
-from worker.process.application import OpenPipeline, WeirCelery, name_for_patterns
+from worker.process.application import Hostable, OpenPipeline, WeirCelery
 from worker.process.bootstep import EngineStep
-from worker.process.engine_thread import Runnable
 from worker.settings.config import Settings
 from worker.settings.rules import ENV_PREFIX
+from worker.settings.shared_name import name_for_patterns
 from worker.watch.metrics import Metrics
 
 KEY_PREFIX = "weir:celery:"
 """Before each of the broker's own keys, so that other applications can use the same database."""
 
 
-def open_pipeline(settings: Settings, metrics: Metrics) -> Runnable:
+def open_pipeline(settings: Settings, metrics: Metrics) -> Hostable:
     """The pipeline of a real worker, its engine loaded."""
     refuse_bad_folder("SNAPSHOT_DIR", settings.snapshot_dir)
     refuse_bad_folder("PARK_DIR", settings.park_dir)

@@ -7,11 +7,13 @@ commit or nothing of it, and the next owner goes on from there.
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import socket
 import threading
 import uuid
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from redis import Redis
@@ -19,6 +21,8 @@ from redis import Redis
 from engine import Engine, StepReport
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.source import Source
+from worker.owner.activity import BUSY_SECONDS, busy
+from worker.owner.handover import OnGiven
 from worker.owner.lag import Lag
 from worker.owner.ownership import Ownership
 from worker.settings.config import Settings
@@ -47,9 +51,11 @@ class Pipeline:
         self._kit = kit
         self._engine = kit.engine
         self._source = source
+        self.owner = owner
         self.owned = Ownership(kit, redis, owner=owner)
+        self.busy: tuple[float, Sequence[str]] = (kit.clock(), ())
         self._lag = Lag(redis, kit.metrics)
-        self._orders: queue.SimpleQueue[partial[None]] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._obeyed_at = kit.clock()
 
     @classmethod
@@ -72,7 +78,32 @@ class Pipeline:
         """Give the stream back soon, if it is owned here."""
         self._order(partial(self.owned.release, stream))
 
-    def _order(self, order: partial[None]) -> None:
+    def take(self, stream: str) -> None:
+        """Own the stream that another worker gives to this one."""
+        self._order(partial(self.owned.take, stream))
+
+    def hand(self, stream: str, receiver: str) -> None:
+        """Give the stream to another worker, as soon as it can be saved."""
+        self._order(partial(self.owned.hand, stream, receiver))
+
+    def count(self) -> None:
+        """Bring `busy` up to date soon."""
+        self._order(self._count)
+
+    def when_given(self, tell: OnGiven) -> None:
+        """`tell` hears, on the engine's thread, of each stream that was let go, and whom for."""
+        self.owned.handover.on_given = tell
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it takes no stream up."""
+        return self.owned.handover.is_draining
+
+    @is_draining.setter
+    def is_draining(self, is_draining: bool) -> None:
+        self.owned.handover.is_draining = is_draining
+
+    def _order(self, order: Callable[[], None]) -> None:
         self._orders.put(order)
         self.wake.set()
 
@@ -152,6 +183,11 @@ class Pipeline:
                 continue
             streams[name].inbox.arrive_requests(requests)
             self.owned.rounds.wake(name)
+
+    def _count(self) -> None:
+        now = self._kit.clock()
+        within = math.inf if self.is_draining else BUSY_SECONDS
+        self.busy = now, busy(self.owned.streams.values(), now, within_seconds=within)
 
     @property
     def _is_idle(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from redis import Redis
@@ -42,8 +43,11 @@ class RecordingPipeline:
 
     def __init__(self, redis: Redis, *, lease_seconds: float) -> None:
         self.wake = threading.Event()
+        self.owner = f"recorder-{id(self)}"
+        self.busy = (time.monotonic(), ())
+        self.is_draining = False
         self._redis = redis
-        self._leases = Leases(redis, f"recorder-{id(self)}", lease_seconds=lease_seconds)
+        self._leases = Leases(redis, self.owner, lease_seconds=lease_seconds)
         self._owned: dict[str, Lease] = {}
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -58,6 +62,18 @@ class RecordingPipeline:
 
     def release(self, stream: str) -> None:
         self._redis.rpush(TOLD, f"release {stream}")
+
+    def count(self) -> None:
+        """It has no load."""
+
+    def take(self, stream: str) -> None:
+        self.adopt(stream)
+
+    def hand(self, stream: str, receiver: str) -> None:
+        self._redis.rpush(TOLD, f"hand {stream} {receiver}")
+
+    def when_given(self, tell: Callable[[str, str], None]) -> None:
+        """It gives nothing."""
 
     def run_once(self) -> bool:
         failure = self._redis.lpop(FAIL)

@@ -14,11 +14,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from worker.commands.named_stream import known_stream
+from worker.commands.named_worker import full_name, short_name, workers_of
 from worker.keyspace.connection import connect
+from worker.keyspace.lease import owner_of
 from worker.keyspace.registry import StreamFigures, figures
-from worker.settings.options import SERVER_SETTINGS, add_settings, settings_from
+from worker.keyspace.workers import Order
+from worker.settings.config import Settings
+from worker.settings.options import SERVER_SETTINGS, UsageError, add_settings, settings_from
 
 _WATCH_SECONDS = 1.0
+_MOVE_SECONDS, _LOOK_SECONDS = 10.0, 0.05
 _COLUMNS = ("stream", "status", "owner", "lag", "behind", "tokens", "window", "memory", "summary")
 _NAMES = ("stream", "status", "owner")
 _UNKNOWN = "-"
@@ -29,12 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object per line and stream")
     form.add_argument("--watch", action="store_true", help="again every second, until Ctrl-C")
+    form.add_argument(
+        "--move", nargs=2, metavar=("KEY", "WORKER"), help="hand a stream to a worker (HOST:PID)"
+    )
     add_settings(parser, (*SERVER_SETTINGS, "pattern"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
     with connect(settings) as redis:
+        if arguments.move:
+            return _move(redis, settings, *arguments.move)
         if arguments.watch:
             _watch(redis, settings.patterns)
         lines = figures(redis, settings.patterns)
@@ -47,6 +58,25 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(_table(lines), width=width)
     else:
         print(f"no stream matches {settings.pattern} (WEIR_PATTERN)")
+    return 0
+
+
+def _move(redis: Redis, settings: Settings, key: str, worker: str) -> int:
+    known_stream(redis, key)
+    workers = workers_of(redis, settings)
+    receiver, began_at = full_name(workers, worker), time.monotonic()
+    giver = owner_of(redis, key)
+    if giver is None:
+        workers.send(receiver, Order("take", key))
+    elif giver != receiver:
+        workers.send(giver, Order("give", key, receiver))
+    while owner_of(redis, key) != receiver:
+        if time.monotonic() - began_at > _MOVE_SECONDS:
+            raise UsageError(
+                f"{key} is not there after {_MOVE_SECONDS:.0f} s; see that worker's log"
+            )
+        time.sleep(_LOOK_SECONDS)
+    print(f"{key} is with {short_name(receiver)}")
     return 0
 
 
@@ -85,7 +115,7 @@ def _cells(line: StreamFigures) -> tuple[str, ...]:
     return (
         line.stream,
         line.status,
-        _place(line.owner) if line.owner else _UNKNOWN,
+        short_name(line.owner) if line.owner else _UNKNOWN,
         f"{line.lag_entries:,}",
         _duration(line.lag_seconds),
         f"{line.tokens_seen:,}",
@@ -93,11 +123,6 @@ def _cells(line: StreamFigures) -> tuple[str, ...]:
         _UNKNOWN if line.kv_bytes is None else f"{line.kv_bytes / 2**20:.1f} MiB",
         _UNKNOWN if line.summary_id is None else f"{_duration(line.summary_age_seconds)} ago",
     )
-
-
-def _place(owner: str) -> str:
-    """`host:pid` of an owner's name; what follows tells apart the owners of one process."""
-    return ":".join(owner.split(":")[:2])
 
 
 def _duration(seconds: float | None) -> str:

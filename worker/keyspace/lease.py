@@ -118,6 +118,11 @@ def is_owned(redis: Redis, stream: str) -> bool:
     return bool(redis.exists(stream_keys(stream).lease))
 
 
+def owner_of(redis: Redis, stream: str) -> str | None:
+    name = cast(bytes | None, redis.get(stream_keys(stream).lease))
+    return None if name is None else name.decode()
+
+
 def seconds_left(
     redis: Redis, streams: Sequence[str], *, usual_seconds: float
 ) -> dict[str, float | None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from redis import Redis
 
@@ -78,7 +78,7 @@ class Workers:
 
     def all(self) -> dict[str, Line]:
         """Everybody's, for somebody who is no worker; those that are old as well."""
-        lines = self._redis.hgetall(self._key)
+        lines = cast(dict[bytes, bytes], self._redis.hgetall(self._key))
         return _lines([part for line in lines.items() for part in line])
 
     def send(self, owner: str, order: Order) -> None:
@@ -90,7 +90,7 @@ class Workers:
     def next_order(self, owner: str, *, timeout_seconds: float) -> Order | None:
         """Waits for one; what is no order is passed over. `redis` must allow for the wait."""
         found = self._redis.blpop([self._orders(owner)], timeout=timeout_seconds)
-        return _order(found[1]) if found else None
+        return _order(cast(bytes, found[1])) if found else None
 
     def _orders(self, owner: str) -> str:
         return f"{self._key}:{owner}"

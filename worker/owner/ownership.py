@@ -13,13 +13,14 @@ from redis.exceptions import RedisError, ResponseError
 
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
-from worker.keyspace.lease import Lease, Leases, Refusal
+from worker.keyspace.lease import Lease, Leases
 from worker.keyspace.live import Live
 from worker.keyspace.own_keys import BrokenKeys, require_sound
 from worker.keyspace.trouble import is_passing, is_silence
+from worker.owner.handover import Handover
 from worker.owner.places import Places
+from worker.owner.renewal import Renewal
 from worker.owner.room import Room
-from worker.owner.rotation import Rotation
 from worker.owner.rounds import Rounds
 from worker.owner.setbacks import Setbacks
 from worker.stream.kit import Kit
@@ -30,11 +31,6 @@ from worker.stream.snapshots import Snapshots
 from worker.stream.standing import Reached, stand
 
 log = logging.getLogger(__name__)
-
-_LOST: dict[Refusal, str] = {
-    "taken": "another worker has taken it over, or the server does not know it any more",
-    "older": "the server has lost commits of it",
-}
 
 
 class Ownership:
@@ -50,10 +46,10 @@ class Ownership:
         self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
         self._snapshots = Snapshots(settings.snapshot_dir)
         self.rounds = Rounds(self.streams, kit.clock())
-        self._renewals = Rotation(settings.lease_seconds / 3, now=kit.clock())
-        self._renewed_at = kit.clock()
+        self._renewal = Renewal(self._leases, lease_seconds=settings.lease_seconds, now=kit.clock())
         self._places = Places(settings.max_streams, kit.clock())
         self._setbacks = Setbacks()
+        self.handover = Handover(away_seconds=settings.lease_seconds)
         self._again: dict[str, Reached] = {}
         self._room = Room()
         self._round: list[LiveStream] = []
@@ -81,7 +77,8 @@ class Ownership:
             self._failed(name)
 
     def _may_take(self, name: str) -> bool:
-        if self._setbacks.is_waiting(name, self._kit.clock()):
+        now = self._kit.clock()
+        if self._setbacks.is_waiting(name, now) or not self.handover.may_adopt(name, now):
             return False
         if not self._has_room():
             log.debug("%s: no room here; the reconciler will ask again", name)
@@ -142,6 +139,19 @@ class Ownership:
             self.streams[name].is_leaving = True
             self.rounds.wake(name)
 
+    def hand(self, name: str, receiver: str) -> None:
+        """Gives the stream to another worker, as soon as it can be saved."""
+        stream = self.streams.get(name)
+        if stream and stream.can_move:
+            stream.is_moving = True
+            self.handover.begin(name, receiver)
+            self.rounds.wake(name)
+
+    def take(self, name: str) -> None:
+        """Another worker has just given the stream to this one."""
+        self.handover.comes_back(name)
+        self.adopt(name)
+
     def note(self, losses: Iterable[Loss]) -> None:
         """Sessions that are lost; `tend` sees to their streams. A copy that is lost is made anew by
         whoever wanted it."""
@@ -199,9 +209,10 @@ class Ownership:
                 if stream.is_followed:
                     self._again[stream.name] = stream.reached
                 self._give_back(stream, "it has ended")
-            elif stream.is_leaving:
+            elif stream.goes_now:
                 self.let_go(stream)
-        self._renew()
+        for stream in self._renewal.lost(self.streams, self._kit.clock()):
+            self.take_again(stream)
         self._take_back()
         self.rounds.let_rest()
 
@@ -214,7 +225,7 @@ class Ownership:
 
     def let_go(self, stream: LiveStream, *, with_session: bool = True) -> None:
         """Gives the stream back, for any worker to take up; its session is saved first."""
-        if stream.is_quiet:
+        if stream.is_quiet and not stream.is_moving:  # nobody need have it until there is more
             stream.outbox.advance(status="parked")
         if with_session:
             stream.save(self._snapshots, last_chance=True)
@@ -286,30 +297,20 @@ class Ownership:
         self.rounds.wake(stream.name)
         return False
 
-    def _renew(self) -> None:
-        """Some of them now and then: thousands at once would hold up a round."""
-        now = self._kit.clock()
-        if now - self._renewed_at < self._kit.settings.lease_seconds / 30:
-            return
-        self._renewed_at = now
-        due = [self.streams[name].outbox for name in self._renewals.turns(now)]
-        known = {outbox.lease: outbox.checkpoint.num_commits for outbox in due}
-        for lease, why in self._leases.renew(known).items():
-            log.warning("%s: dropped: %s", lease.stream, _LOST[why])
-            self.take_again(self.streams[lease.stream])
-
     def _give_back(self, stream: LiveStream, why: str) -> None:
         self._leases.release(stream.outbox.lease)
         log.info("%s: %s", stream.name, why)
+        self.handover.gone(stream.name, self._kit.clock())
         self._drop(stream)
 
     def _hold(self, stream: LiveStream) -> None:
         self.streams[stream.name] = stream
         self.rounds.add(stream.name)
-        self._renewals.add(stream.name)
+        self._renewal.add(stream.name)
 
     def _drop(self, stream: LiveStream) -> None:
+        self.handover.dropped(stream.name)
         del self.streams[stream.name]
         self.rounds.remove(stream.name)
-        self._renewals.remove(stream.name)
+        self._renewal.remove(stream.name)
         stream.close()

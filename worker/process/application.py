@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
+from typing import Protocol
 
 from celery import Celery
 from pydantic import ValidationError
 
+from worker.keyspace.workers import WORKERS_KEY
+from worker.process.balancer import Mover
 from worker.process.engine_thread import Runnable
 from worker.process.reconciler import ROUND_KEY
 from worker.process.tasks import Control
 from worker.settings.config import Settings, load_settings, misspelt, settings_error_line
 from worker.settings.menu import COMMANDS
+from worker.settings.shared_name import name_for_patterns
 from worker.watch.metrics import Metrics
 
-OpenPipeline = Callable[[Settings, Metrics], Runnable]
+
+class Hostable(Runnable, Mover, Protocol):
+    """A pipeline as a worker process needs it."""
+
+
+OpenPipeline = Callable[[Settings, Metrics], Hostable]
 
 
 class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
@@ -50,11 +58,7 @@ class WeirCelery(Celery):  # type: ignore[misc]  # Celery has no types
         """Held by the worker that looks for streams without an owner, for all that look alike."""
         return name_for_patterns(ROUND_KEY, self.settings)
 
-
-def name_for_patterns(name: str, settings: Settings) -> str:
-    """`name`, with a mark for patterns of one's own: workers that look for other keys share a
-    server, and neither take each other's messages nor keep each other from looking."""
-    if settings.pattern == Settings.model_fields["pattern"].default:
-        return name
-    patterns = ",".join(sorted(settings.patterns))
-    return f"{name}.{hashlib.blake2b(patterns.encode(), digest_size=4).hexdigest()}"
+    @property
+    def workers_key(self) -> str:
+        """The table of the workers that look for the same keys."""
+        return name_for_patterns(WORKERS_KEY, self.settings)

@@ -22,6 +22,8 @@ from worker.intake.entries import ABOUT_THE_TEXT, REJECTIONS
 from worker.keyspace import registry
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.trouble import setup_line
+from worker.keyspace.workers import Workers
+from worker.process.balancer import TURN_SECONDS, Balancer
 from worker.process.engine_thread import EngineThread
 from worker.process.last_resort import LastResort
 from worker.process.messages import ADOPT, BAD_MESSAGES, PREFIX
@@ -55,6 +57,7 @@ class Hosted:
     engine: EngineThread
     reconciler: Reconciler
     last_resort: LastResort
+    balancer: Balancer
 
 
 class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -80,6 +83,7 @@ class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
         """Celery is about to stop its consumer: take nothing more in meanwhile."""
         self._hosted.last_resort.expect_end()
         self._hosted.reconciler.stop()
+        self._hosted.balancer.stop()
         self._hosted.engine.stop()
 
     def stop(self, worker: WorkController) -> None:
@@ -137,9 +141,12 @@ def host(app: WeirCelery) -> Hosted:
         lease_seconds=settings.lease_seconds,
         round_key=app.round_key,
     )
+    workers = Workers(connect_blocking(settings, TURN_SECONDS), key=app.workers_key)
+    balancer = Balancer(pipeline, workers, num_places=settings.max_streams)
     engine.start()
     reconciler.start()
-    return Hosted(health, engine, reconciler, last_resort)
+    balancer.start()
+    return Hosted(health, engine, reconciler, last_resort, balancer)
 
 
 def _watch(settings: Settings, heartbeat: Heartbeat) -> LastResort:

@@ -41,13 +41,14 @@ class LiveStream:
         self.feed = feed
         self.outbox = outbox
         self.is_leaving = False  # asked to let the stream go
+        self.is_moving = False  # asked to let it go to another worker, as soon as it can be saved
         self.loss: Loss | None = None  # its session is lost, and how
         self._kit = kit
         self._outputs = Outputs(kit.settings, outbox)
         self._settling = Settling(kit, outbox, self._outputs, feed, views)
         self._rolling = Rolling(kit, self._outputs, feed, views)
         self._memory = MemoryView(kit.engine, now=now)
-        self._saving = Saving(kit, session)
+        self._saving = Saving(kit, session, feed)
         self._num_slid_out = session.num_slid_out
         self._fed_at = now
         self._lacks_place = False  # something is to be written, and all places to write are taken
@@ -174,7 +175,8 @@ class LiveStream:
     def _begin_views(self) -> None:
         reason = self._rolling.due(self.session.num_seen, self._owed)
         wants_copy = reason is not None or self._rolling.wants_a_copy
-        self._holds_still = wants_copy or self._wants_snapshot
+        wants_saving = self._saving.is_due or (self.is_moving and self.feed.is_between_lines)
+        self._holds_still = wants_copy or (wants_saving and self._can_be_saved)
         if not wants_copy or self.session.num_pending:
             return
         self._rolling.begin(self.session, reason)
@@ -238,22 +240,29 @@ class LiveStream:
         return self._settling.pending()
 
     @property
-    def _wants_snapshot(self) -> bool:
-        """A line that is fed in part is finished first: a snapshot stands between two lines."""
-        is_due = self._can_be_saved and self._saving.is_due(self._kit.clock())
-        return is_due and self.feed.is_between_lines
-
-    @property
     def _can_be_saved(self) -> bool:
         """Nobody takes up the session of a stream that has ended."""
         return not (self.session.is_lost or self._settling.has_ended)
 
     def save(self, snapshots: Snapshots, *, last_chance: bool = False) -> None:
         """Saves the session if that is due, or if this is the last chance."""
-        is_at_rest = self.feed.is_between_lines and self.session.num_pending == 0
-        is_due = last_chance or self._saving.is_due(self._kit.clock())
-        if is_at_rest and is_due and self._can_be_saved:
+        is_wished = last_chance or self._saving.is_due
+        if is_wished and self._can_be_saved and self._saving.is_at_rest:
             self._saving.save(snapshots, self.outbox)
+
+    @property
+    def can_move(self) -> bool:
+        """Whether another worker may be asked to have it: one that has ended stays."""
+        return self._can_be_saved and not (self.is_leaving or self.is_moving)
+
+    @property
+    def moves_at_no_cost(self) -> bool:
+        """Whether it could be saved now, and nothing that is being written would be lost."""
+        return self._saving.is_at_rest and not self._rolling.is_busy
+
+    @property
+    def goes_now(self) -> bool:
+        return self.is_leaving or (self.is_moving and self._saving.is_at_rest)
 
     # ---- how it is
 
@@ -272,7 +281,8 @@ class LiveStream:
         """Nothing to do until something arrives, or until the clock says so. Tokens that wait for
         the engine's next steps are the engine's to do."""
         is_owed = self._holds_still or (self.is_hurried and self._num_uncovered > 0)
-        is_going = self._settling.has_ended or self.is_leaving or self.session.is_lost
+        is_going = self._settling.has_ended or self.is_leaving or self.is_moving
+        is_going |= self.session.is_lost
         is_idle = self.inbox.is_empty and self.feed.num_waiting == 0 and self.outbox.is_empty
         is_going |= not self._settling.is_written
         return is_idle and not (is_owed or is_going) and self._rolling.is_done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from engine import Session, SessionLost
+from worker.intake.feed import Feed
 from worker.stream.kit import Kit
 from worker.stream.outbox import Outbox
 from worker.stream.snapshots import Snapshots
@@ -13,16 +14,25 @@ log = logging.getLogger(__name__)
 
 
 class Saving:
-    """When the session was saved last, or taken up, and what it had seen then."""
+    """When the session was saved last, or taken up, and what it had seen then. A line that is fed
+    in part is finished first: a snapshot stands between two lines."""
 
-    def __init__(self, kit: Kit, session: Session):
+    def __init__(self, kit: Kit, session: Session, feed: Feed):
         self._kit = kit
         self._session = session
+        self._feed = feed
         self._at = kit.clock()
         self._num_seen = session.num_seen
 
-    def is_due(self, now: float) -> bool:
-        return now - self._at >= self._kit.settings.snapshot_seconds and self._is_new
+    @property
+    def is_at_rest(self) -> bool:
+        """Between two lines, with nothing left to compute: it can be saved."""
+        return self._feed.is_between_lines and self._session.num_pending == 0
+
+    @property
+    def is_due(self) -> bool:
+        is_late = self._kit.clock() - self._at >= self._kit.settings.snapshot_seconds
+        return is_late and self._is_new and self._feed.is_between_lines
 
     @property
     def _is_new(self) -> bool:

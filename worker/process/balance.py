@@ -1,8 +1,9 @@
 """Which worker gives how many of its streams to whom, so that each has its fair share.
 
-Pure: every worker sees the same table of loads and works out its own part of the same plan, so that
-no two give for the same need. A plan is made only if somebody is off its share by more than a slack,
-and it then ends at the share: what is balanced stays as it is, and no stream goes back and forth.
+Pure: every worker sees the same table of loads and works out its own part of the same plan, so
+that no two give for the same need. A plan is made only if somebody is off its share by more than a
+slack, and it then ends at the share: what is balanced stays as it is, and no stream goes back and
+forth.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-SLACK_SHARE = 0.1  # of its fair share: so far may a worker be off it
-SLACK_STREAMS = 1  # and so many streams in any case
+SLACK_SHARE = 0.1  # of its fair share: so far may a worker be off it, in whole streams
 GIVEN_SHARE = 8  # of its streams a worker gives one in so many in a turn
 FEW = 2  # but so many in any case
 REMEMBERED_SECONDS = 5.0  # a stream that was given and is not there by then is somebody else's
@@ -97,9 +97,7 @@ def fair_shares(loads: Mapping[str, Load]) -> dict[str, int]:
 
 def _is_uneven(loads: Mapping[str, Load], shares: Mapping[str, int]) -> bool:
     return any(
-        abs(load.num_streams - shares[name]) > max(SLACK_STREAMS, SLACK_SHARE * shares[name])
-        if load.num_places
-        else load.num_streams > 0
+        abs(load.num_streams - shares[name]) > math.floor(SLACK_SHARE * shares[name])
         for name, load in loads.items()
     )
 
