@@ -1,6 +1,7 @@
 """The campaign against real workers and a real server, with a table at its end (`make chaos`).
 
-Exit status 1 if anything was lost, told twice, changed, out of order or hung.
+Exit status 1 if anything was lost, told twice, changed, out of order or hung. Ctrl-C and SIGTERM
+end it with the table so far.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,12 +19,13 @@ from tests.chaos.arena import ENTRIES_PER_SECOND, LEASE_SECONDS
 from tests.chaos.campaign import Effort, campaign, load, say
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.soak import plot, soak
-from tests.chaos.table import json_line, markdown, takeover_cell
+from tests.chaos.table import Row, json_line, markdown, takeover_cell
 from tests.chaos.workers import Nursery
 
 
 def main() -> int:
     arguments = parsed()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = arguments.seed if arguments.seed is not None else random.randrange(10**6)
     say(f"seed {seed}, lease {arguments.lease:g} s, load {load()}")
     return run_soak(arguments, seed) if arguments.soak else run_campaign(arguments, seed)
@@ -34,8 +38,10 @@ def run_campaign(arguments: argparse.Namespace, seed: int) -> int:
     effort = Effort(
         arguments.minutes, arguments.kills, arguments.share, arguments.lease, arguments.rate
     )
-    with Nursery() as nursery:
-        rows = campaign(nursery, chosen, effort, seed=seed)
+    rows: list[Row] = []
+    with suppress(KeyboardInterrupt), Nursery() as nursery:
+        for so_far in campaign(nursery, chosen, effort, seed=seed):
+            rows = so_far
     print(markdown(rows))
     print(json_line(rows, seed=seed, lease_seconds=arguments.lease, load=load()))
     return int(any(row.num_violations for row in rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -31,7 +31,8 @@ class Effort:
 
 def campaign(
     nursery: Nursery, scenarios: Sequence[Scenario], effort: Effort, *, seed: int
-) -> list[Row]:
+) -> Iterator[list[Row]]:
+    """The table so far, after each run: whoever ends it early has that."""
     began = time.monotonic()
     scenarios = [scenario for scenario in scenarios if is_possible(scenario)]
     rows = [Row(scenario.name, (), 0.0) for scenario in scenarios]
@@ -41,10 +42,11 @@ def campaign(
             started = time.monotonic()
             outcome = run(nursery, scenario, times, effort, seed=seed)
             rows[at] = rows[at].with_run(outcome, time.monotonic() - started)
+            yield rows
         seed += 1
         num_kills = sum(row.num_kills for row in rows)
         if time.monotonic() - began >= 60 * effort.minutes and num_kills >= effort.kills:
-            return rows
+            return
 
 
 def is_possible(scenario: Scenario) -> bool:

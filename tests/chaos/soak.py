@@ -165,16 +165,11 @@ def soak(
     plan = Plan(num_workers=3, lease_seconds=lease, entries_per_second=rate)
     with Arena(nursery, plan, Random(seed)) as arena:
         arena.begin()
+        began = time.monotonic()
         generations, sampler = Generations(arena), Sampler(arena, arena.workers[0])
         sampler.start()
-        deadline = time.monotonic() + 60 * minutes
-        while time.monotonic() < deadline:
-            _kill_one_of_the_others(arena)
-            for _ in range(arena.rng.randint(5, 20)):
-                generations.look()
-                arena.sleep(1)
-            if sampler.samples:
-                say(json.dumps(asdict(sampler.samples[-1])))
+        with suppress(KeyboardInterrupt):  # whoever ends it early has the figures so far
+            _kill_and_look(arena, generations, sampler, seconds=60 * minutes, say=say)
         sampler.stop()
         generations.end_all()
         arena.publisher.be_silent()
@@ -182,7 +177,7 @@ def soak(
             generations.look()
             arena.sleep(0.2)
         return Soaked(
-            minutes=minutes,
+            minutes=round((time.monotonic() - began) / 60, 1),
             num_kills=arena.num_kills,
             num_streams=generations.num_streams,
             num_entries=generations.num_entries,
@@ -191,6 +186,27 @@ def soak(
             takeover_seconds=generations.takeover_seconds,
             samples=sampler.samples,
         )
+
+
+def _kill_and_look(
+    arena: Arena,
+    generations: Generations,
+    sampler: Sampler,
+    *,
+    seconds: float,
+    say: Callable[[str], None],
+) -> None:
+    deadline, num_said = time.monotonic() + seconds, 0
+    while time.monotonic() < deadline:
+        _kill_one_of_the_others(arena)
+        for _ in range(arena.rng.randint(5, 20)):
+            generations.look()
+            arena.sleep(1)
+        if sampler.samples:
+            say(json.dumps(asdict(sampler.samples[-1])))
+        for violation in arena.violations[num_said:]:
+            say(f"  VIOLATION {violation}")
+        num_said = len(arena.violations)
 
 
 def _kill_one_of_the_others(arena: Arena) -> None:
