@@ -171,13 +171,14 @@ def soak(
         with suppress(KeyboardInterrupt):  # whoever ends it early has the figures so far
             _kill_and_look(arena, generations, sampler, seconds=60 * minutes, say=say)
         sampler.stop()
+        minutes = round((time.monotonic() - began) / 60, 1)
         generations.end_all()
         arena.publisher.be_silent()
         while generations.are_ending:
             generations.look()
             arena.sleep(0.2)
         return Soaked(
-            minutes=round((time.monotonic() - began) / 60, 1),
+            minutes=minutes,
             num_kills=arena.num_kills,
             num_streams=generations.num_streams,
             num_entries=generations.num_entries,
