@@ -9,12 +9,18 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
 from ops.families import families_table
 from tests.test_architecture import MODULES, ROOMS
+from worker.exporter.families import families, up
+from worker.exporter.reading import Reading
+from worker.keyspace.figures import StreamFigures
+from worker.keyspace.server_info import ServerFigures
 from worker.settings.config import Settings
 from worker.settings.menu import COMMANDS
 from worker.settings.rules import ENV_PREFIX
@@ -40,8 +46,30 @@ def commands_table() -> str:
 
 def metrics_table() -> str:
     """One row for each metric of ours, by the name that a query uses."""
+    return _families_table(Metrics(CollectorRegistry()).registry.collect())
+
+
+def exporter_table() -> str:
+    """One row for each metric of the exporter, with its labels."""
+    return _families_table(exported_families())
+
+
+def exported_families() -> list[Metric]:
+    """What the exporter serves of a server with a stream that is behind, and one that is broken."""
+    server = ServerFigures(1, 1, 1, 1, 1, writes_to_disk=True)
+    unknown = dict.fromkeys(field.name for field in fields(StreamFigures))
+    streams = [
+        StreamFigures(
+            **unknown | {"stream": status, "status": status, "owner": "host:1:x"} | counts
+        )
+        for status, counts in (("live", {"lag_entries": 1}), ("broken", {"lag_entries": 0}))
+    ]
+    return [up(True), *families(Reading(server, streams, 0.0, 0.0), num_worst=2)]
+
+
+def _families_table(found: Iterable[Metric]) -> str:
     rows = []
-    for family in Metrics(CollectorRegistry()).registry.collect():
+    for family in found:
         if family.name.startswith("weir_"):
             suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
             rows.append((f"`{family.name}{suffix}`", family.type, family.documentation))
@@ -74,6 +102,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "commands": commands_table,
     "settings": settings_table,
     "metrics": metrics_table,
+    "exporter": exporter_table,
     "families": families_table,
     "rooms": rooms_table,
 }

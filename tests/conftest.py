@@ -31,7 +31,7 @@ settings.register_profile(
 )
 settings.load_profile("weir")
 
-_MUST_EXPIRE = (":lease", ":live", ":requested", ":published")
+_MUST_EXPIRE = (":lease", ":live", ":failing", ":requested", ":published")
 
 
 # These take longest: whoever starts with them need not wait for them at the end.

@@ -128,6 +128,7 @@ ROOMS: dict[str, str] = {
     "worker.keyspace": "intake settings",
     "worker.views": "engine engine.text intake",
     "worker.watch": "engine",
+    "worker.exporter": "intake keyspace",
     "worker.stream": "engine intake settings keyspace views watch",
     "worker.owner": "engine keyspace stream watch",
     "worker.pipeline": "engine settings keyspace stream owner watch",
@@ -137,7 +138,8 @@ ROOMS: dict[str, str] = {
     "worker.__main__": "cli",
     "worker.demo": "intake formats settings keyspace",
     "worker.commands": (
-        "engine engine.bench engine.evals intake formats settings keyspace views cli demo"
+        "engine engine.bench engine.evals intake formats settings keyspace views watch exporter "
+        "cli demo"
     ),
 }
 
@@ -301,8 +303,8 @@ def test_kombu_is_known_for_its_errors_and_where_its_transport_is_changed() -> N
     assert others == {"worker.process.broker"}
 
 
-def test_metrics_are_made_in_one_room_and_served_in_another() -> None:
-    allowed = ("worker.watch.*", "worker.process.bootstep")
+def test_metrics_are_made_in_two_rooms_and_served_in_another() -> None:
+    allowed = ("worker.watch.*", "worker.exporter.*", "worker.process.bootstep")
     assert outside(importers("prometheus_client"), *allowed) == set()
 
 

@@ -22,8 +22,8 @@ from engine import Engine, StepReport
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.source import Source
 from worker.owner.activity import BUSY_SECONDS, busy
+from worker.owner.census import Census
 from worker.owner.handover import OnGiven
-from worker.owner.lag import Lag
 from worker.owner.ownership import Ownership
 from worker.settings.config import Settings
 from worker.stream.kit import Kit, engine_config
@@ -54,7 +54,7 @@ class Pipeline:
         self.owner = owner
         self.owned = Ownership(kit, redis, owner=owner)
         self.busy: tuple[float, Sequence[str]] = (kit.clock(), ())
-        self._lag = Lag(redis, kit.metrics)
+        self._census = Census(redis, kit.metrics)
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._obeyed_at = kit.clock()
 
@@ -198,7 +198,7 @@ class Pipeline:
         metrics = self._kit.metrics
         metrics.step(report)
         metrics.memory(self._engine.memory())
-        for stream in self._lag.report(self.owned.streams.values(), self._kit.clock()):
+        for stream in self._census.take(self.owned.streams.values(), self._kit.clock()):
             self.owned.take_again(stream)
 
 

@@ -17,10 +17,13 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 
+from ops.docs import exported_families
 from worker.cli import COMMANDS
-from worker.commands import publish
+from worker.commands import exporter, publish
 from worker.settings.config import ENV_PREFIX, Settings
+from worker.settings.options import SERVER_SETTINGS, OneLineParser, read_environment
 from worker.watch.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -31,10 +34,10 @@ PROMETHEUS = ROOT / "ops/prometheus"
 DASHBOARD = ROOT / "ops/grafana/dashboards/weir.json"
 PROVISIONING = ROOT / "ops/grafana/provisioning"
 
-FROM_ELSEWHERE = {"up", "process_start_time_seconds"}
+FROM_ELSEWHERE = {"up", "ALERTS", "process_start_time_seconds"}
 """Metrics that the files may name and worker/watch/metrics.py does not: Prometheus makes them."""
 
-METRIC = re.compile(r"\b(?:weir|process)_[a-z_]+\b|\bup\b")
+METRIC = re.compile(r"\b(?:weir|process)_[a-z_]+\b|\bup\b|\bALERTS\b")
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -101,6 +104,24 @@ def test_the_only_environment_of_a_worker_is_what_settings_know() -> None:
     names = {*services()["worker"]["environment"], *overlay}
     known = {ENV_PREFIX + field.upper() for field in Settings.model_fields}
     assert names <= known, names - known
+
+
+def test_the_exporter_s_environment_is_what_it_reads() -> None:
+    parser = OneLineParser()
+    exporter.add_arguments(parser)
+    known = {*read_environment(parser, "exporter"), "WEIR_PATTERN"}
+    known |= {ENV_PREFIX + name.upper() for name in SERVER_SETTINGS}
+    assert set(services()["exporter"]["environment"]) <= known
+
+
+def test_prometheus_finds_the_exporter_where_it_listens() -> None:
+    jobs = {job["job_name"]: job for job in load(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
+    [target] = jobs["weir-exporter"]["static_configs"][0]["targets"]
+    host, _, port = target.partition(":")
+    assert host in services() and services()[host]["command"] == ["exporter"]
+    parser = OneLineParser()
+    exporter.add_arguments(parser)
+    assert parser.parse_args([]).port == int(port)
 
 
 def test_the_environment_of_a_worker_makes_valid_settings(
@@ -293,9 +314,17 @@ def test_prometheus_finds_every_worker_at_the_port_that_it_listens_on() -> None:
 
 def exported() -> set[str]:
     """Every name that a query may use: counters as `_total`, histograms as their parts."""
-    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
-    families = Metrics(CollectorRegistry()).registry.collect()
-    return {f.name + suffix for f in families for suffix in suffixes.get(f.type, [""])}
+    suffixes = {
+        "counter": ["_total"],
+        "histogram": ["_bucket", "_sum", "_count"],
+        "info": ["_info"],
+    }
+    return {f.name + suffix for f in every_family() for suffix in suffixes.get(f.type, [""])}
+
+
+def every_family() -> list[Metric]:
+    """Of a worker, and of the exporter."""
+    return [*Metrics(CollectorRegistry()).registry.collect(), *exported_families()]
 
 
 def rule_groups() -> list[dict[str, Any]]:
@@ -310,9 +339,14 @@ def dashboard() -> dict[str, Any]:
     return document
 
 
+def panels() -> list[dict[str, Any]]:
+    """Those that show something: not the headings of rows."""
+    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
+
+
 def dashboard_queries() -> Iterator[tuple[str, str]]:
     board = dashboard()
-    for panel in board["panels"]:
+    for panel in panels():
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
     for variable in board["templating"]["list"]:
@@ -347,12 +381,13 @@ def test_the_alerts_are_tested_with_metrics_that_exist() -> None:
 def test_every_label_value_that_a_query_selects_exists() -> None:
     known = {
         (label, value)
-        for family in Metrics(CollectorRegistry()).registry.collect()
+        for family in every_family()
         for sample in family.samples
         for label, value in sample.labels.items()
     } | {("state", "in_use"), ("state", "free")}
     for where, query in [*dashboard_queries(), *rule_queries()]:
-        assert set(re.findall(r'(state|place)="(\w+)"', query)) <= known, where
+        chosen = re.findall(r'\b(state|place|reason|view|owned)="(\w+)"', query)
+        assert set(chosen) <= known, where
 
 
 def test_every_query_of_the_dashboard_is_valid(promtool: str, tmp_path: Path) -> None:
@@ -376,8 +411,8 @@ def test_the_dashboard_reads_from_the_provisioned_data_source() -> None:
     sources = load(PROVISIONING / "datasources/prometheus.yml")["datasources"]
     uids = {source["uid"] for source in sources}
     board = dashboard()
-    asked = [panel["datasource"]["uid"] for panel in board["panels"]]
-    asked += [target["datasource"]["uid"] for p in board["panels"] for target in p["targets"]]
+    asked = [panel["datasource"]["uid"] for panel in panels()]
+    asked += [target["datasource"]["uid"] for panel in panels() for target in panel["targets"]]
     asked += [variable["datasource"]["uid"] for variable in board["templating"]["list"]]
     asked += [annotation["datasource"]["uid"] for annotation in board["annotations"]["list"]]
     assert set(asked) == uids
@@ -395,21 +430,21 @@ def test_grafana_finds_prometheus_and_the_dashboard() -> None:
 
 
 def test_panels_have_their_own_ids_and_titles() -> None:
-    panels = dashboard()["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    assert len({panel["title"] for panel in panels}) == len(panels)
-    for panel in panels:
+    every = dashboard()["panels"]
+    assert len({panel["id"] for panel in every}) == len(every)
+    assert len({panel["title"] for panel in every}) == len(every)
+    for panel in panels():
         references = [target["refId"] for target in panel["targets"]]
         assert len(set(references)) == len(references), panel["title"]
 
 
 def test_panels_lie_side_by_side_on_the_grid() -> None:
-    panels = dashboard()["panels"]
-    for panel in panels:
+    every = dashboard()["panels"]
+    for panel in every:
         place = panel["gridPos"]
         assert place["x"] >= 0
         assert place["x"] + place["w"] <= 24, panel["title"]
-    for one, other in combinations(panels, 2):
+    for one, other in combinations(every, 2):
         assert not overlap(one["gridPos"], other["gridPos"]), f"{one['title']}, {other['title']}"
 
 
@@ -420,8 +455,27 @@ def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
     )
 
 
+def test_no_panel_shows_a_counter_that_falls_when_its_process_starts_anew() -> None:
+    counters = {family.name + "_total" for family in every_family() if family.type == "counter"}
+    over_time = re.compile(r"\b(?:rate|increase)\((\w+)")
+    for where, query in dashboard_queries():
+        bare = counters & set(METRIC.findall(query)) - set(over_time.findall(query))
+        assert not bare, f"{where}: {bare}"
+
+
+def test_what_redis_knows_is_never_counted_once_for_each_exporter() -> None:
+    """Every figure of the exporter's is first reduced by max (or min): two of them say the same."""
+    of_exporter = {family.name for family in exported_families()}
+    of_exporter |= {f"{name}_total" for name in of_exporter}
+    reduced = re.compile(r"\bmax(?: by \([\w, ]+\))? \((?:\w+\()?(\w+)|\bmax\((?:\w+\()?(\w+)")
+    for where, query in [*dashboard_queries(), *rule_queries()]:
+        named = of_exporter & set(METRIC.findall(query))
+        safe = {name for pair in reduced.findall(query) for name in pair if name}
+        assert named <= safe, f"{where}: {named - safe}"
+
+
 def test_the_level_memory_line_is_on_the_dashboard() -> None:
     panel = next(p for p in dashboard()["panels"] if p["title"].startswith("Memory stays level"))
     queries = " ".join(target["expr"] for target in panel["targets"])
-    for metric in ("weir_kv_cache_bytes", "weir_resident_memory_bytes", "weir_tokens_in_total"):
+    for metric in ("weir_kv_cache_bytes", "weir_resident_memory_bytes", "weir_seen_tokens"):
         assert metric in queries

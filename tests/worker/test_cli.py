@@ -28,9 +28,9 @@ from worker.commands.streams import _table
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Committer, Output
 from worker.keyspace.embedded import EmbeddedServer
+from worker.keyspace.figures import figures
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Leases
-from worker.keyspace.registry import figures
 from worker.keyspace.requests import Request
 from worker.keyspace.source import Source
 from worker.settings.config import Settings
@@ -74,7 +74,9 @@ def test_help_loads_neither_torch_nor_celery() -> None:
     assert run.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("name", ["worker", "publish", "tail", "streams", "ask", "flush", "close"])
+@pytest.mark.parametrize(
+    "name", ["worker", "publish", "tail", "streams", "exporter", "ask", "flush", "close"]
+)
 def test_help_of_a_command_names_the_variables(weir: Weir, name: str) -> None:
     code, out, _ = weir(name, "--help")
     assert code == 0

@@ -24,7 +24,7 @@ from tests.worker.workbench import (
     sentence,
     settings_for,
 )
-from worker.keyspace import registry
+from worker.keyspace import figures, registry
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Leases
@@ -239,7 +239,7 @@ def test_a_stream_that_was_made_anew_with_lower_ids_is_read_from_its_start(
     for number in (5, 6):
         say(id=f"{number}-0")
     if not is_owned:
-        assert registry.figures(redis, patterns)[0].lag_entries == 2
+        assert figures.figures(redis, patterns)[0].lag_entries == 2
         assert registry.look(redis, patterns).unowned == [STREAM]
         bench = Workbench(settings)
         bench.pipeline.adopt(STREAM)

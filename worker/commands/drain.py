@@ -9,8 +9,9 @@ import argparse
 import time
 from contextlib import suppress
 
-from worker.commands.named_worker import full_name, short_name, workers_of
+from worker.commands.named_worker import full_name, workers_of
 from worker.keyspace.connection import connect
+from worker.keyspace.lease import process_of
 from worker.keyspace.workers import Order, Workers
 from worker.settings.options import SERVER_SETTINGS, UsageError, add_settings, settings_from
 
@@ -34,12 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
         name = full_name(workers, arguments.worker)
         workers.send(name, Order("undrain" if arguments.undo else "drain"))
         if arguments.undo:
-            print(f"{short_name(name)} may own streams again")
+            print(f"{process_of(name)} may own streams again")
             return 0
         left = _wait(workers, name, arguments.timeout)
     if left:
-        raise UsageError(f"{short_name(name)} still has streams after {arguments.timeout:g} s")
-    print(f"{short_name(name)} has no streams, and takes none until `--undo`")
+        raise UsageError(f"{process_of(name)} still has streams after {arguments.timeout:g} s")
+    print(f"{process_of(name)} has no streams, and takes none until `--undo`")
     return 0
 
 

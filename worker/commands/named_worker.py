@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from redis import Redis
 
+from worker.keyspace.lease import process_of
 from worker.keyspace.workers import WORKERS_KEY, Workers
 from worker.settings.config import Settings
 from worker.settings.options import UsageError
@@ -20,10 +21,5 @@ def full_name(workers: Workers, name: str) -> str:
     found = [one for one in known if one == name or one.startswith(f"{name}:")]
     if len(found) == 1:
         return found[0]
-    here = ", ".join(sorted(short_name(one) for one in known)) or "none"
+    here = ", ".join(sorted(process_of(one) for one in known)) or "none"
     raise UsageError(f"{'no' if not found else 'more than one'} worker {name}; there are: {here}")
-
-
-def short_name(name: str) -> str:
-    """`host:pid` of an owner's name; what follows tells apart the owners of one process."""
-    return ":".join(name.split(":")[:2])

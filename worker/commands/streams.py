@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.commands.named_stream import known_stream
-from worker.commands.named_worker import full_name, short_name, workers_of
+from worker.commands.named_worker import full_name, workers_of
 from worker.keyspace.connection import connect
-from worker.keyspace.lease import owner_of
-from worker.keyspace.registry import StreamFigures, figures
+from worker.keyspace.figures import StreamFigures, figures
+from worker.keyspace.lease import owner_of, process_of
 from worker.keyspace.workers import Order
 from worker.settings.config import Settings
 from worker.settings.options import SERVER_SETTINGS, UsageError, add_settings, settings_from
@@ -76,7 +76,7 @@ def _move(redis: Redis, settings: Settings, key: str, worker: str) -> int:
                 f"{key} is not there after {_MOVE_SECONDS:.0f} s; see that worker's log"
             )
         time.sleep(_LOOK_SECONDS)
-    print(f"{key} is with {short_name(receiver)}")
+    print(f"{key} is with {process_of(receiver)}")
     return 0
 
 
@@ -115,7 +115,7 @@ def _cells(line: StreamFigures) -> tuple[str, ...]:
     return (
         line.stream,
         line.status,
-        short_name(line.owner) if line.owner else _UNKNOWN,
+        process_of(line.owner) if line.owner else _UNKNOWN,
         f"{line.lag_entries:,}",
         _duration(line.lag_seconds),
         f"{line.tokens_seen:,}",

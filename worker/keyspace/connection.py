@@ -39,6 +39,12 @@ def connect(settings: Settings, *, waits_once: bool = False) -> Redis:
     return Redis(connection_pool=ConnectionPool(**options))
 
 
+def connect_briefly(settings: Settings, reply_seconds: float) -> Redis:
+    """For whoever must say soon that there is no answer. Never repeats anything by itself."""
+    options = _options(settings.server_url, reply_seconds, Retry(NoBackoff(), 0))
+    return Redis(connection_pool=ConnectionPool(**options))
+
+
 def connect_blocking(settings: Settings, block_seconds: float) -> Redis:
     """For reads that may block for up to `block_seconds`. Never repeats anything by itself."""
     return Redis(connection_pool=ConnectionPool(**pool_options(settings.server_url, block_seconds)))

@@ -3,23 +3,32 @@
 
 local GROUP = 'weir:cursor'
 
+-- A flat list of names and values, by name.
+local function by_name(flat)
+  local named = {}
+  for i = 1, #flat, 2 do named[flat[i]] = flat[i + 1] end
+  return named
+end
+
 -- XINFO STREAM by name; nil if the key is not there, or is no stream.
 local function stream_info(key)
   local flat = redis.pcall('XINFO', 'STREAM', key)
   if flat.err then return nil end
-  local info = {}
-  for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
-  return info
+  return by_name(flat)
+end
+
+local function mark_among(consumers)
+  for _, consumer in ipairs(consumers) do
+    if string.find(consumer[2], 'mark:', 1, true) == 1 then return consumer[2] end
+  end
+  return ''
 end
 
 -- '' if nobody has marked the stream.
 local function mark_of(key)
   local consumers = redis.pcall('XINFO', 'CONSUMERS', key, GROUP)
   if consumers.err then return '' end
-  for _, consumer in ipairs(consumers) do
-    if string.find(consumer[2], 'mark:', 1, true) == 1 then return consumer[2] end
-  end
-  return ''
+  return mark_among(consumers)
 end
 
 -- Whether decimal number `a` is larger than `b`: ids have 64 bits, more than Lua's numbers.

@@ -41,6 +41,7 @@ class StreamKeys:
     state: str  # hash: epoch and checkpoint
     live: str  # hash with a time to live: words that are not settled yet
     lease: str  # string with a time to live: the owner's name
+    failing: str  # string with a time to live: why an owner has dropped the stream
 
 
 @lru_cache(maxsize=4096)
@@ -61,6 +62,7 @@ def stream_keys(stream: str) -> StreamKeys:
         state=f"{base}:state",
         live=f"{base}:live",
         lease=f"{base}:lease",
+        failing=f"{base}:failing",
     )
 
 

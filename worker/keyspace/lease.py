@@ -114,6 +114,11 @@ class Leases:
         self._release(keys=_keys(lease.stream), args=[lease.epoch, lease.owner])
 
 
+def process_of(owner: str) -> str:
+    """`host:pid` of an owner's name; what follows tells apart the owners of one process."""
+    return ":".join(owner.split(":")[:2])
+
+
 def is_owned(redis: Redis, stream: str) -> bool:
     return bool(redis.exists(stream_keys(stream).lease))
 

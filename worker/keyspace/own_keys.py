@@ -21,6 +21,15 @@ _KINDS = {
     "lease": b"string",
 }
 
+_WRONG = """
+local wrong = {}
+for i, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= ARGV[i] then wrong[#wrong + 1] = key end
+end
+return wrong
+"""
+
 
 class BrokenKeys(Exception):
     """A stream cannot be owned until a person has looked at its keys; the message names them."""
@@ -29,19 +38,14 @@ class BrokenKeys(Exception):
 def broken(redis: Redis, streams: Sequence[str]) -> dict[str, str]:
     """What is wrong with each of `streams` that has a key of a wrong type, for a person to read.
     One round trip."""
-    pipe = redis.pipeline(transaction=False)
-    for stream in streams:
-        for name in _KINDS:
-            pipe.type(getattr(stream_keys(stream), name))
-    found = iter(pipe.execute())
-    wrong = {}
-    for stream in streams:
-        kinds = {name: next(found) for name in _KINDS}
-        names = [name for name, kind in kinds.items() if kind not in (_KINDS[name], b"none")]
-        if names:
-            keys = ", ".join(getattr(stream_keys(stream), name) for name in names)
-            wrong[stream] = f"{keys} has a wrong type; delete it"
-    return wrong
+    script = redis.register_script(_WRONG)
+    with redis.pipeline(transaction=False) as pipe:
+        for stream in streams:
+            keys = [getattr(stream_keys(stream), name) for name in _KINDS]
+            script(keys=keys, args=list(_KINDS.values()), client=pipe)
+        found = zip(streams, pipe.execute(), strict=True)
+        wrong = {stream: [key.decode() for key in keys] for stream, keys in found if keys}
+    return {s: f"{', '.join(keys)} has a wrong type; delete it" for s, keys in wrong.items()}
 
 
 def require_sound(redis: Redis, stream: str) -> None:

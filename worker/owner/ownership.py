@@ -13,6 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
+from worker.keyspace.failing import note_failing
 from worker.keyspace.lease import Lease, Leases
 from worker.keyspace.live import Live
 from worker.keyspace.own_keys import BrokenKeys, require_sound
@@ -46,7 +47,9 @@ class Ownership:
         self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
         self._snapshots = Snapshots(settings.snapshot_dir)
         self.rounds = Rounds(self.streams, kit.clock())
-        self._renewal = Renewal(self._leases, lease_seconds=settings.lease_seconds, now=kit.clock())
+        self._renewal = Renewal(
+            self._leases, kit.metrics, lease_seconds=settings.lease_seconds, now=kit.clock()
+        )
         self._places = Places(settings.max_streams, kit.clock())
         self._setbacks = Setbacks()
         self.handover = Handover(away_seconds=settings.lease_seconds)
@@ -74,7 +77,7 @@ class Ownership:
                 raise
             # Somebody else wrote to the stream's own keys. It waits until its lease has run out.
             log.exception("%s: cannot be taken up", name)
-            self._failed(name)
+            self._failed(name, error)
 
     def _may_take(self, name: str) -> bool:
         now = self._kit.clock()
@@ -121,12 +124,15 @@ class Ownership:
             if is_passing(error):
                 raise
             log.exception("%s: dropped after a failure of its own", stream.name)
-            self._failed(stream.name)
+            self._failed(stream.name, error)
             self._drop(stream)
 
-    def _failed(self, name: str) -> None:
+    def _failed(self, name: str, why: Exception) -> None:
         self._kit.metrics.stream_failed()
-        self._setbacks.note(name, self._kit.clock())
+        pause_seconds = self._setbacks.note(name, self._kit.clock())
+        # Until it would be tried a second time: by then it has failed again, or goes well.
+        until = 2 * (pause_seconds + self._kit.settings.lease_seconds)
+        note_failing(self._redis, name, why, seconds=until)
 
     def take_again(self, stream: LiveStream) -> None:
         """Drops what is not what the server has, and takes it up from there at the end of the
@@ -269,7 +275,7 @@ class Ownership:
             if is_passing(error):
                 raise
             log.error("%s: dropped: %s", stream.name, error)
-            self._failed(stream.name)
+            self._failed(stream.name, error)
             self._drop(stream)
             return False
         return True

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from worker.keyspace.lease import Leases, Refusal
 from worker.owner.rotation import Rotation
 from worker.stream.live_stream import LiveStream
+from worker.watch.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +21,9 @@ _LOST: dict[Refusal, str] = {
 class Renewal:
     """Every stream's lease is renewed three times in its length."""
 
-    def __init__(self, leases: Leases, *, lease_seconds: float, now: float):
+    def __init__(self, leases: Leases, metrics: Metrics, *, lease_seconds: float, now: float):
         self._leases = leases
+        self._metrics = metrics
         self._turns = Rotation(lease_seconds / 3, now=now)
         self._pause_seconds = lease_seconds / 30
         self._renewed_at = now
@@ -42,4 +44,5 @@ class Renewal:
         refused = self._leases.renew(known)
         for lease, why in refused.items():
             log.warning("%s: dropped: %s", lease.stream, _LOST[why])
+            self._metrics.lease_lost(why)
         return [streams[lease.stream] for lease in refused]

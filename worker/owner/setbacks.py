@@ -16,10 +16,13 @@ class Setbacks:
     def __init__(self) -> None:
         self._pauses: dict[str, tuple[float, float]] = {}  # (since when, for how long)
 
-    def note(self, name: str, now: float) -> None:
+    def note(self, name: str, now: float) -> float:
+        """Returns for how long it is left alone."""
         self._pauses = {n: (at, s) for n, (at, s) in self._pauses.items() if now - at < 3 * s}
         _, seconds = self._pauses.get(name, (now, FIRST_SECONDS / 2))
-        self._pauses[name] = (now, min(2 * seconds, LONGEST_SECONDS))
+        pause = min(2 * seconds, LONGEST_SECONDS)
+        self._pauses[name] = (now, pause)
+        return pause
 
     def is_waiting(self, name: str, now: float) -> bool:
         at, seconds = self._pauses.get(name, (now, 0.0))

@@ -123,6 +123,7 @@ def host(app: WeirCelery) -> Hosted:
     last_resort = _watch(settings, heartbeat)
     health = _serve_health(settings, metrics, _pages(heartbeat, probe, last_resort))
     pipeline = app.open_pipeline(settings, metrics)
+    metrics.engine_loaded()
     redis = connect(settings, waits_once=True)
     app.control_of_worker, app.metrics_of_worker = Control(redis, pipeline), metrics
     engine = EngineThread(
@@ -136,7 +137,6 @@ def host(app: WeirCelery) -> Hosted:
         redis,
         partial(registry.look, redis, settings.patterns, lease_seconds=settings.lease_seconds),
         partial(_send_adopt, app),
-        metrics,
         interval_seconds=settings.discover_seconds,
         lease_seconds=settings.lease_seconds,
         round_key=app.round_key,

@@ -22,7 +22,6 @@ from worker.keyspace.lease import take_turn
 from worker.keyspace.registry import Look
 from worker.keyspace.server_clock import ServerClock
 from worker.keyspace.trouble import is_passing
-from worker.watch.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,6 @@ class Reconciler(threading.Thread):
         redis: Redis,
         look: Callable[[], Look],
         send_adopt: Callable[[str], object],
-        metrics: Metrics,
         *,
         interval_seconds: float,
         lease_seconds: float,
@@ -54,7 +52,6 @@ class Reconciler(threading.Thread):
         self._redis = redis
         self._look = look
         self._send_adopt = send_adopt
-        self._metrics = metrics
         self._interval_seconds = interval_seconds
         self._lease_seconds = lease_seconds
         self._clock = clock
@@ -82,7 +79,6 @@ class Reconciler(threading.Thread):
             self._waits_for = None
             return 0
         seen = self._look() if self._is_our_turn() else Look([])
-        self._metrics.unowned(len(seen.unowned))
         for stream in seen.unowned:
             self._send_adopt(stream)
         if seen.next_seconds is not None and seen.next_seconds < self._interval_seconds:

@@ -12,6 +12,7 @@ COMMANDS = {
     "notes": "what is worth noting of a stream, with where it was said",
     "streams": "every stream: owner, lag, tokens, window, memory, last summary",
     "drain": "empty a worker: it hands its streams to the others",
+    "exporter": "serve lag and state of all streams to Prometheus, from Redis itself",
     "ask": "ask a question about a stream and wait for the answer",
     "flush": "bring a stream's transcript and summary up to date now",
     "close": "end a stream: last summary, then no owner any more",

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.intake.entries import Entry, Rejected, id_order, id_seconds
+from worker.intake.entries import Entry, Rejected, id_order
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.requests import Request
 from worker.stream.standing import notice
@@ -111,11 +111,3 @@ class Inbox:
         """Forgets all that is not settled: it will be read again, in the stream's next life."""
         self._items.clear()
         self.read_id, self.num_read = checkpoint.entry_id, checkpoint.entries_read
-
-    def num_seconds_behind(self, wall_seconds: float) -> float:
-        """Age of the oldest entry that is read and not settled, by the time in its id; nought if
-        that is no time."""
-        if not self._items:
-            return 0.0
-        added_seconds = id_seconds(self._items[0].id)
-        return 0.0 if added_seconds is None else max(0.0, wall_seconds - added_seconds)

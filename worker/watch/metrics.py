@@ -1,12 +1,14 @@
 """Every Prometheus metric of a worker, in one place, and the verbs that move them.
 
 Base units, prefix `weir_`, and no label whose values grow with the number of streams: what one
-stream does is in its `weir:{...}:memory` key. Each verb may be called from any thread.
+stream does is in its `weir:{...}:memory` key. How far they are behind is told by `weir exporter`,
+which knows it when this process is dead. Each verb may be called from any thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import psutil
@@ -24,6 +26,8 @@ VIEWS = ("summary", "transcript", "prompt")
 PLACES = ("row", "host", "disk")
 MOVES = ("park", "store", "fetch", "seat")
 LOSSES = ("not_stored", "not_fetched")
+# taken: another has the stream, its lease ran out; older: the server has lost commits of it.
+LEASES_LOST = ("taken", "older")
 
 _STEP_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _COMMIT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5)
@@ -69,11 +73,17 @@ class Metrics:
 
     def describe(self, *, model: str, device: str, dtype: str) -> None:
         """What this worker runs: the labels of `weir_engine_info`."""
-        self._engine.info({"model": model, "device": device, "dtype": dtype})
+        self._engine.info(
+            {"version": version("weir"), "model": model, "device": device, "dtype": dtype}
+        )
 
     def watch_heartbeat(self, age_seconds: Callable[[], float]) -> None:
         """Ask `age_seconds` at each scrape how long ago the engine thread last went round."""
         self._heartbeat_age.set_function(age_seconds)
+
+    def engine_loaded(self) -> None:
+        """Before that its thread cannot go round, and is not stuck."""
+        self._engine_loaded.set(1)
 
     def memory(self, report: MemoryReport) -> None:
         """The engine's rows and their bytes, which add up to the same total for ever, and the
@@ -131,17 +141,6 @@ class Metrics:
         for state in OWNED_STATES:
             self._streams.labels(state).set(counts.get(state, 0))
 
-    def unowned(self, num_streams: int) -> None:
-        """Streams that need an owner and have none; 0 in a worker that did not look this time."""
-        self._streams.labels("unowned").set(num_streams)
-
-    def lag(self, *, entries: Sequence[int], seconds: Sequence[float]) -> None:
-        """Unread entries, and seconds behind, one number for each owned stream."""
-        self._lag_entries.set(sum(entries))
-        self._lag_entries_max.set(max(entries, default=0))
-        self._lag_seconds.set(sum(seconds))
-        self._lag_seconds_max.set(max(seconds, default=0))
-
     def adopted(self, recovery_seconds: float) -> None:
         """A stream was taken over; seconds from its lease to its session being where it was."""
         self._recovery_seconds.observe(recovery_seconds)
@@ -168,6 +167,10 @@ class Metrics:
     def commit_refused(self) -> None:
         """This worker's epoch was over: another owns the stream now."""
         self._commits_refused.inc()
+
+    def lease_lost(self, why: str) -> None:
+        """A stream could not be kept; `why` is one of `LEASES_LOST`."""
+        self._leases_lost.labels(why).inc()
 
     def stream_failed(self) -> None:
         """Work on one stream raised something unforeseen; that stream was dropped."""
@@ -218,6 +221,7 @@ class Metrics:
         resident = self._gauge("weir_resident_memory_bytes", "Memory of this process in RAM.")
         process = psutil.Process()
         resident.set_function(lambda: float(process.memory_info().rss))
+        self._engine_loaded = self._gauge("weir_engine_loaded", "1 once the engine is loaded.")
         self._heartbeat_age = self._gauge(
             "weir_engine_heartbeat_age_seconds", "Since the engine thread last went round."
         )
@@ -242,7 +246,7 @@ class Metrics:
         self._show(LOSSES, self._sessions_lost)
 
     def _add_streams(self, rejections: Sequence[str], fields: Sequence[str]) -> None:
-        self._streams = self._gauge("weir_streams", "Streams by state.", "state")
+        self._streams = self._gauge("weir_streams", "Streams that it owns, by state.", "state")
         self._streams_closed = self._counter(
             "weir_streams_closed", "Streams that reached their end."
         )
@@ -259,20 +263,7 @@ class Metrics:
             "weir_left_out", "What was left out of transcripts, and is no rejection.", "reason"
         )
         self._show(LEFT_OUT, self._left_out)
-        self._lag_entries = self._gauge(
-            "weir_lag_entries", "Unread entries, all owned streams together."
-        )
-        self._lag_entries_max = self._gauge(
-            "weir_lag_entries_max", "Unread entries, the worst stream."
-        )
-        self._lag_seconds = self._gauge(
-            "weir_lag_seconds", "Age of unread entries, summed over streams."
-        )
-        self._lag_seconds_max = self._gauge(
-            "weir_lag_seconds_max", "Age of unread entries, the worst stream."
-        )
         self.streams({})
-        self.unowned(0)
 
     def _add_steps(self) -> None:
         self._tokens_in = self._counter("weir_tokens_in", "Tokens of streams fed.")
@@ -312,6 +303,10 @@ class Metrics:
         self._commits_refused = self._counter(
             "weir_commits_refused", "Writes of an owner whose time was over."
         )
+        self._leases_lost = self._counter(
+            "weir_leases_lost", "Streams that could not be kept, by reason.", "reason"
+        )
+        self._show(LEASES_LOST, self._leases_lost)
         self._stream_failures = self._counter(
             "weir_stream_failures", "Streams dropped after an unforeseen error."
         )

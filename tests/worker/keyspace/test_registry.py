@@ -9,9 +9,10 @@ from redis import Redis
 
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Committer, Output
+from worker.keyspace.figures import figures
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Lease, Leases
-from worker.keyspace.registry import Look, discover, figures, look
+from worker.keyspace.registry import Look, discover, look
 from worker.keyspace.requests import request
 
 PATTERNS = ("live:*",)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from prometheus_client import CollectorRegistry
 from redis import Redis
 from redis.exceptions import ConnectionError
 
 from tests.system.celery_worker import until
 from worker.keyspace.registry import Look
 from worker.process.reconciler import ROUND_KEY, Reconciler
-from worker.watch.metrics import Metrics
 
 HOUR = 3600.0
 
@@ -23,42 +21,25 @@ class Worker:
         self.unowned = list(unowned)
         self.next_seconds: float | None = None
         self.sent: list[str] = []
-        self.metrics = Metrics(CollectorRegistry())
         self.reconciler = Reconciler(
             redis,
             lambda: Look(list(self.unowned), self.next_seconds),
             self.sent.append,
-            self.metrics,
             interval_seconds=interval_seconds,
             lease_seconds=10,
             clock=lambda: self.now,
         )
-
-    @property
-    def num_unowned(self) -> float | None:
-        return self.metrics.registry.get_sample_value("weir_streams", {"state": "unowned"})
 
 
 def test_every_stream_without_an_owner_is_named(redis: Redis) -> None:
     worker = Worker(redis, "live:a", "live:b")
     assert worker.reconciler.reconcile() == 2
     assert worker.sent == ["live:a", "live:b"]
-    assert worker.num_unowned == 2
 
 
 def test_of_all_workers_one_makes_the_round(redis: Redis) -> None:
     workers = [Worker(redis, "live:a") for _ in range(3)]
     assert [worker.reconciler.reconcile() for worker in workers] == [1, 0, 0]
-    assert [worker.num_unowned for worker in workers] == [1, 0, 0]
-
-
-def test_who_did_not_make_this_round_forgets_the_last(redis: Redis) -> None:
-    first, second = Worker(redis, "live:a"), Worker(redis, "live:a")
-    first.reconciler.reconcile()
-    redis.delete(ROUND_KEY)
-    second.reconciler.reconcile()
-    first.reconciler.reconcile()
-    assert (first.num_unowned, second.num_unowned) == (0, 1)
 
 
 def test_a_round_s_key_runs_out_before_the_next_round(redis: Redis) -> None:
@@ -78,12 +59,10 @@ def test_a_lone_worker_makes_round_after_round(redis: Redis) -> None:
 def test_a_lease_that_runs_out_before_the_next_round_is_looked_at_when_it_has(redis: Redis) -> None:
     looks = iter([Look([], 0.05), Look(["live:a"])])
     sent: list[str] = []
-    metrics = Metrics(CollectorRegistry())
     reconciler = Reconciler(
         redis,
         lambda: next(looks),
         sent.append,
-        metrics,
         interval_seconds=HOUR,
         lease_seconds=10,
     )
@@ -104,7 +83,6 @@ def test_a_second_look_is_no_round_of_its_own(redis: Redis) -> None:
 
 @pytest.mark.parametrize("error", [ConnectionError("gone"), RuntimeError("bug")])
 def test_a_round_that_fails_is_made_again(redis: Redis, error: Exception) -> None:
-    worker = Worker(redis, "live:a", interval_seconds=0.05)
     failures = iter([error])
 
     def look() -> Look:
@@ -113,9 +91,7 @@ def test_a_round_that_fails_is_made_again(redis: Redis, error: Exception) -> Non
         return Look(["live:a"])
 
     sent: list[str] = []
-    reconciler = Reconciler(
-        redis, look, sent.append, worker.metrics, interval_seconds=0.05, lease_seconds=1
-    )
+    reconciler = Reconciler(redis, look, sent.append, interval_seconds=0.05, lease_seconds=1)
     reconciler.start()
     until(lambda: sent, lambda: "no round after the one that failed")
     reconciler.stop()

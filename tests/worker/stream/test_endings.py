@@ -19,7 +19,7 @@ from tests.worker.workbench import (
     publish,
     settings_for,
 )
-from worker.keyspace import registry
+from worker.keyspace import figures, registry
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.requests import request
 from worker.settings.config import Settings
@@ -163,7 +163,7 @@ def test_a_stream_with_a_key_of_a_wrong_type_has_no_owner_until_that_is_deleted(
         bench.run(1)
         assert not bench.streams
         assert not redis.exists(KEYS.lease)
-    assert registry.figures(redis, small.patterns)[0].status == "broken"
+    assert figures.figures(redis, small.patterns)[0].status == "broken"
     assert f"{key} has a wrong type; delete it" in caplog.text
     redis.delete(key)
     assert registry.look(redis, small.patterns).unowned == [STREAM]

@@ -25,7 +25,7 @@ from tests.worker.workbench import (
     sentence,
     settings_for,
 )
-from worker.keyspace import registry
+from worker.keyspace import figures, registry
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.embedded import EmbeddedServer
 from worker.settings.config import Settings
@@ -295,7 +295,7 @@ def test_a_stream_of_an_earlier_version_goes_on(
     for group in redis.xinfo_groups(STREAM):
         redis.xgroup_destroy(STREAM, group["name"])
     redis.xgroup_create(STREAM, "weir", ids[-1])
-    assert registry.figures(redis, small.patterns)[0].lag_entries == 0
+    assert figures.figures(redis, small.patterns)[0].lag_entries == 0
     ids += publish(redis, 3)
     bench = Workbench(small)
     bench.pipeline.adopt(STREAM)

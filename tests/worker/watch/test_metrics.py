@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 
 import psutil
 import pytest
@@ -12,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from engine import MemoryReport, StepReport
 from worker.watch.metrics import OWNED_STATES, VIEWS, Metrics
 
-BASE_UNITS = ("bytes", "seconds", "total", "info", "ratio")
-COUNTED_NOUNS = ("rows", "streams", "entries", "entries_max", "sessions", "tokens", "seconds_max")
+BASE_UNITS = ("bytes", "seconds", "total", "info", "ratio", "loaded")
+COUNTED_NOUNS = ("rows", "streams", "entries", "sessions", "tokens")
 
 
 @pytest.fixture
@@ -62,21 +63,10 @@ def test_an_empty_step_is_not_counted(metrics: Metrics) -> None:
     assert scraped(metrics)["weir_step_duration_seconds_count"] == 0
 
 
-def test_lag_is_told_as_sum_and_worst(metrics: Metrics) -> None:
-    metrics.lag(entries=[3, 40, 0], seconds=[0.5, 2.5, 0.0])
-    series = scraped(metrics)
-    assert (series["weir_lag_entries"], series["weir_lag_entries_max"]) == (43, 40)
-    assert (series["weir_lag_seconds"], series["weir_lag_seconds_max"]) == (3.0, 2.5)
-    metrics.lag(entries=[], seconds=[])
-    assert scraped(metrics)["weir_lag_entries_max"] == 0
-
-
 def test_streams_of_a_state_that_is_not_named_are_none(metrics: Metrics) -> None:
     metrics.streams({"live": 7, "idle": 2})
-    metrics.unowned(3)
     metrics.streams({"live": 1})
     series = scraped(metrics)
-    assert series["weir_streams{state=unowned}"] == 3
     assert series["weir_streams{state=live}"] == 1
     assert series["weir_streams{state=idle}"] == 0
 
@@ -89,9 +79,11 @@ def test_every_verb_moves_what_it_names(metrics: Metrics) -> None:
     metrics.closed()
     metrics.committed(0.0002, num_entries=4)
     metrics.commit_refused()
+    metrics.lease_lost("taken")
     metrics.snapshot(0.1, num_bytes=5000)
     metrics.view("summary", 1.5)
     metrics.view("prompt", 0.5)
+    metrics.engine_loaded()
     metrics.engine_failed()
     metrics.redis_failed()
     series = scraped(metrics)
@@ -105,11 +97,13 @@ def test_every_verb_moves_what_it_names(metrics: Metrics) -> None:
         "weir_entries_committed_total": 4,
         "weir_commit_duration_seconds_count": 1,
         "weir_commits_refused_total": 1,
+        "weir_leases_lost_total{reason=taken}": 1,
         "weir_snapshot_duration_seconds_count": 1,
         "weir_snapshot_bytes_total": 5000,
         "weir_summaries_total": 1,
         "weir_view_duration_seconds_count{view=summary}": 1,
         "weir_view_duration_seconds_sum{view=prompt}": 0.5,
+        "weir_engine_loaded": 1,
         "weir_engine_failures_total": 1,
         "weir_redis_connection_errors_total": 1,
     }
@@ -118,11 +112,12 @@ def test_every_verb_moves_what_it_names(metrics: Metrics) -> None:
 
 def test_what_has_not_happened_yet_is_exported_as_zero(metrics: Metrics) -> None:
     series = scraped(metrics)
-    for state in (*OWNED_STATES, "unowned"):
+    for state in OWNED_STATES:
         assert series[f"weir_streams{{state={state}}}"] == 0
     for view in VIEWS:
         assert series[f"weir_view_duration_seconds_count{{view={view}}}"] == 0
     assert series["weir_commits_refused_total"] == 0
+    assert series["weir_engine_loaded"] == 0
 
 
 def test_resident_memory_is_that_of_this_process(metrics: Metrics) -> None:
@@ -140,7 +135,7 @@ def test_heartbeat_age_is_asked_at_each_scrape(metrics: Metrics) -> None:
 def test_the_engine_says_what_it_runs(metrics: Metrics) -> None:
     metrics.describe(model="bundled", device="cpu", dtype="float32")
     name = "weir_engine_info{device=cpu}{dtype=float32}{model=bundled}"
-    assert scraped(metrics)[name] == 1
+    assert scraped(metrics)[f"{name}{{version={version('weir')}}}"] == 1
 
 
 def test_names_have_the_prefix_and_end_in_a_base_unit_or_what_is_counted(metrics: Metrics) -> None:
@@ -155,7 +150,7 @@ def test_names_have_the_prefix_and_end_in_a_base_unit_or_what_is_counted(metrics
 
 def test_no_label_can_grow_with_the_number_of_streams(metrics: Metrics) -> None:
     allowed = {"state", "place", "move", "reason", "view", "change"}
-    allowed |= {"le", "model", "device", "dtype"}
+    allowed |= {"le", "model", "device", "dtype", "version"}
     metrics.rejected("no_text")
     for family in metrics.registry.collect():
         for sample in family.samples:
