@@ -7,6 +7,7 @@ make the pipeline fail, or hang, by putting the name of a failure into `fail`.
 from __future__ import annotations
 
 import ctypes
+import os
 import queue
 import threading
 import time
@@ -43,7 +44,7 @@ class RecordingPipeline:
 
     def __init__(self, redis: Redis, *, lease_seconds: float) -> None:
         self.wake = threading.Event()
-        self.owner = f"recorder-{id(self)}"
+        self.owner = f"recorder-{os.getpid()}"
         self.busy = (time.monotonic(), ())
         self.is_draining = False
         self._redis = redis

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from tests.system.celery_worker import CeleryWorker, celery_worker, until
+from tests.system.celery_worker import CeleryWorker, forked_worker, until
 from tests.system.messages import ASIDE, BAD, QUEUE, envelope, packed
 from tests.system.test_celery import APP, environment, free_port, told
 from worker.keyspace.keys import stream_keys
@@ -47,7 +47,7 @@ def test_every_bad_message_is_counted_and_set_aside_and_survived(
     tmp_path: Path, environment: dict[str, str], redis: Redis
 ) -> None:
     environment["WEIR_METRICS_PORT"] = port = str(free_port())
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         worker.wait_until_ready()
         for _, raw in BAD.values():
             redis.lpush(QUEUE, raw)
@@ -72,8 +72,8 @@ def test_bad_messages_do_not_end_one_worker_after_the_other(
     for _, raw in BAD.values():
         redis.lpush(QUEUE, raw)
     with (
-        celery_worker(APP, tmp_path / "one.log", **environment) as one,
-        celery_worker(APP, tmp_path / "two.log", **environment) as two,
+        forked_worker(APP, tmp_path / "one.log", **environment) as one,
+        forked_worker(APP, tmp_path / "two.log", **environment) as two,
     ):
         one.wait_until_ready()
         two.wait_until_ready()
@@ -89,7 +89,7 @@ def test_what_is_set_aside_is_bounded(
         for number in range(3000):
             pipe.lpush(QUEUE, f"garbage {number}")
         pipe.execute()
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         wait_for_good_ones(worker, redis)
     assert 1000 <= redis.xlen(ASIDE) < 1300
 
@@ -100,7 +100,7 @@ def test_other_keys_of_the_broker_may_be_anything(
 ) -> None:
     redis.set(key, "somebody else's")
     redis.lpush(QUEUE, b"garbage")
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         worker.wait_until_ready()
         wait_for_good_ones(worker, redis)
         assert worker.end() == 0
@@ -113,7 +113,7 @@ def test_garbage_among_what_was_taken_and_not_done_is_survived(
     for number, (_, raw) in enumerate(BAD.values()):
         redis.hset("weir:celery:unacked", f"tag{number}", raw[:100_000])
         redis.zadd("weir:celery:unacked_index", {f"tag{number}": 1.0})
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         worker.wait_until_ready()
         wait_for_good_ones(worker, redis)
         assert worker.end() == 0
@@ -123,7 +123,7 @@ def test_a_queue_of_a_wrong_type_is_told_and_heals(
     tmp_path: Path, environment: dict[str, str], redis: Redis
 ) -> None:
     redis.set(QUEUE, "somebody else's")
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         until(lambda: "has a wrong type; delete it" in worker.output(), worker.output)
         redis.delete(QUEUE)
         wait_for_good_ones(worker, redis)
@@ -137,7 +137,7 @@ def test_what_cannot_be_done_is_set_aside(
     """The stream's own requests are not what they should be."""
     redis.set(stream_keys("live:bad").requests, "somebody else's")
     redis.lpush(QUEUE, packed(envelope("flush", "live:bad", id="bad")))
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         wait_for_good_ones(worker, redis)
         assert worker.end() == 0
     assert [fields[b"reason"] for _, fields in redis.xrange(ASIDE)] == [b"failed"]
@@ -147,5 +147,5 @@ def test_messages_with_priorities_are_done_too(
     tmp_path: Path, environment: dict[str, str], redis: Redis
 ) -> None:
     redis.lpush(f"{QUEUE}\x06\x163", packed(envelope("adopt", "live:urgent")))
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         until(lambda: "adopt live:urgent" in told(redis), worker.output)

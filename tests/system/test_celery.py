@@ -18,7 +18,13 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
-from tests.system.celery_worker import CeleryWorker, celery_worker, running, until
+from tests.system.celery_worker import (
+    CeleryWorker,
+    celery_worker,
+    forked_worker,
+    running,
+    until,
+)
 from tests.system.recording_app import FAIL, TOLD, app
 from worker.keyspace.embedded import EmbeddedServer
 from worker.keyspace.keys import stream_keys
@@ -40,7 +46,7 @@ def environment(redis: Redis, weir_settings: Settings) -> dict[str, str]:
 
 @pytest.fixture
 def worker(tmp_path: Path, environment: dict[str, str]) -> Iterator[CeleryWorker]:
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         worker.wait_until_ready()
         yield worker
 
@@ -154,7 +160,7 @@ def test_streams_of_a_killed_worker_get_another(
     redis.xadd("live:a", {"text": "good morning everyone"})
     until(lambda: redis.exists(lease), worker.output)
     first = redis.get(lease)
-    with celery_worker(APP, tmp_path / "second.log", **environment) as second:
+    with forked_worker(APP, tmp_path / "second.log", **environment) as second:
         second.wait_until_ready()
         worker.kill()
         until(lambda: redis.get(lease) not in (None, first), second.output)
@@ -204,7 +210,7 @@ def test_a_worker_outlives_its_server(tmp_path: Path) -> None:
             "WEIR_DISCOVER_SECONDS": "0.3",
             "WEIR_LEASE_SECONDS": "2",
         }
-        with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+        with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
             worker.wait_until_ready()
             until(lambda: health(environment)[0] == 200, worker.output)
             server.kill()
@@ -225,7 +231,7 @@ def test_a_worker_outlives_a_time_without_writes(tmp_path: Path) -> None:
             "WEIR_METRICS_PORT": "0",
             "WEIR_DISCOVER_SECONDS": "0.3",
         }
-        with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+        with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
             worker.wait_until_ready()
             redis.config_set("maxmemory", 1)
             redis.client_kill_filter(_type="normal", skipme=True)  # its queue is declared anew
@@ -269,7 +275,7 @@ def test_a_worker_may_start_before_its_server(tmp_path: Path) -> None:
 def test_a_worker_can_be_ended_while_its_server_is_away(tmp_path: Path) -> None:
     with EmbeddedServer() as server:
         environment = {"WEIR_REDIS_URL": server.url, "WEIR_METRICS_PORT": "0"}
-        with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+        with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
             worker.wait_until_ready()
             server.kill()
             until(lambda: "trying again" in worker.output().lower(), worker.output)
@@ -283,7 +289,7 @@ def test_a_worker_can_be_ended_while_its_server_hangs(tmp_path: Path, how: signa
     with EmbeddedServer() as server, Redis(port=server.port) as redis:
         pid = int(redis.info("server")["process_id"])
         environment = {"WEIR_REDIS_URL": server.url, "WEIR_METRICS_PORT": "0"}
-        with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+        with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
             worker.wait_until_ready()
             os.kill(pid, signal.SIGSTOP)
             try:

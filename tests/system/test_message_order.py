@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.system.celery_worker import CeleryWorker, celery_worker, until
+from tests.system.celery_worker import CeleryWorker, forked_worker, until
 from tests.system.messages import QUEUE, envelope, packed
 from tests.system.test_celery import APP, Sender, environment, send
 from worker.keyspace.keys import stream_keys
@@ -31,7 +31,7 @@ def done(redis: Redis, stream: str) -> list[str]:
 def workers(tmp_path: Path, environment: dict[str, str]) -> list[CeleryWorker]:
     with ExitStack() as stack:
         started = [
-            stack.enter_context(celery_worker(APP, tmp_path / f"{n}.log", **environment))
+            stack.enter_context(forked_worker(APP, tmp_path / f"{n}.log", **environment))
             for n in range(3)
         ]
         for worker in started:

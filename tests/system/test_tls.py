@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.system.celery_worker import celery_worker, until
+from tests.system.celery_worker import forked_worker, until
 from tests.system.test_celery import APP, refused
 from tests.worker.keyspace.tls_proxy import Authority, TlsProxy
 from worker.keyspace.embedded import EmbeddedServer
@@ -60,7 +60,7 @@ def test_a_worker_works_over_tls_until_somebody_steps_between(
     good = ours.server_context()
     with TlsProxy(server.port, good) as proxy:
         told = environment(proxy, WEIR_REDIS_CA_FILE=str(ours.file))
-        with celery_worker(APP, tmp_path / "worker.log", **told) as worker:
+        with forked_worker(APP, tmp_path / "worker.log", **told) as worker:
             worker.wait_until_ready()
             redis.xadd("live:a", {"text": "good morning everyone"})
             until(lambda: redis.exists(stream_keys("live:a").lease), worker.output)
