@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from engine import Desk, Engine, EngineConfig, Punctuator, Session
+from engine import Desk, Engine, EngineConfig, Highlighter, Punctuator, Session
 from worker.intake.cadence import Cadence
 from worker.intake.feed import Line, line_text
 from worker.settings.config import Settings
 from worker.views.draft import Drafts
 from worker.views.instructions import Instructions, instructions_for
-from worker.views.notes.highlights import Highlights, by_words
+from worker.views.notes.highlights import Highlights
 from worker.views.notes.notes import NoteMaker
 from worker.views.restore import Restorer
 from worker.views.summary import Summariser
@@ -73,7 +73,7 @@ class Kit:
                 num_tokens=settings.summary_tokens,
                 num_seconds=settings.summary_seconds,
             ),
-            note_maker=None if settings.notes == "off" else Highlights(by_words),
+            note_maker=None if settings.notes == "off" else Highlights(Highlighter.load().salience),
             restorer=_restorer(settings, metrics, clock),
             pace=Pace(
                 hold_seconds=settings.hold_seconds,

@@ -7,7 +7,6 @@ most telling ones; questions only while nobody has answered them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,9 +29,9 @@ MAX_NEW = 6
 MAX_QUESTIONS = 2
 MIN_WORDS = 6
 MAX_LIKENESS = 0.6  # to what is noted already
-CUE_WEIGHT = 1.5  # what somebody decides or promises is looked for first
+CUE_SALIENCE = 0.1  # more: what somebody decides or promises is looked for first
 
-# How much each of these sentences, which follow each other, says of the whole.
+# How much each of these sentences tells; 0 to 1, or so.
 Salience = Callable[[Sequence[str]], Sequence[float]]
 
 
@@ -47,15 +46,6 @@ class Chosen:
 
     def close(self) -> None:
         """It holds nothing."""
-
-
-def by_words(sentences: Sequence[str]) -> list[float]:
-    """By the words that the text itself repeats (SumBasic, Nenkova & Vanderwende 2005)."""
-    frequency = Counter(word for sentence in sentences for word in telling(sentence))
-    return [
-        sum(frequency[word] for word in telling(sentence)) / (len(telling(sentence)) + 3)
-        for sentence in sentences
-    ]
 
 
 class Highlights:
@@ -104,7 +94,7 @@ class Highlights:
         weights = list(self._salience([sentence.text for sentence in said]))
         for place, sentence in enumerate(said):
             if kind_of(sentence) in ("decision", "action"):
-                weights[place] *= CUE_WEIGHT
+                weights[place] += CUE_SALIENCE
         fitting = [
             place
             for place, sentence in enumerate(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from worker.intake.feed import Line, line_text
 from worker.views.notes.cues import due_in, kind_of
-from worker.views.notes.highlights import Highlights, by_words
+from worker.views.notes.highlights import Highlights
 from worker.views.notes.item import Add, Resolve
 from worker.views.notes.notebook import Change, Notebook
 from worker.views.notes.sentences import Sentence
@@ -28,6 +29,10 @@ TURNS = st.lists(
 )
 
 
+def by_length(sentences: Sequence[str]) -> list[float]:
+    return [len(sentence.split()) / 100 for sentence in sentences]
+
+
 def lines_of(said: Said, first: int = 1) -> list[Line]:
     spoken, lines = "", []
     for number, (speaker, text) in enumerate(said, start=first):
@@ -42,7 +47,7 @@ def noted(*steps: Said) -> tuple[Notebook, list[Change]]:
     book, changes, number = Notebook(), list[Change](), 1
     for said in steps:
         lines = lines_of(said, number)
-        operations = Highlights(by_words).operations(book, lines, is_paused=True)
+        operations = Highlights(by_length).operations(book, lines, is_paused=True)
         book, more = book.apply(operations)
         book = replace(book, reached=lines[-1].entry) if lines else book
         changes += more
@@ -98,7 +103,7 @@ def test_of_much_that_is_said_little_is_noted_and_nothing_twice() -> None:
 
 def test_a_sentence_that_goes_on_is_left_to_the_next_step() -> None:
     said = [("Ann", "We keep the gate at Carrow Bridge open until"), ("Ann", "the water falls.")]
-    maker = Highlights(by_words)
+    maker = Highlights(by_length)
     assert maker.operations(Notebook(), lines_of(said[:1]), is_paused=False) == []
     [add] = maker.operations(Notebook(), lines_of(said), is_paused=False)
     assert isinstance(add, Add)
@@ -130,5 +135,5 @@ def test_kinds_and_days(kind: str, due: str, text: str) -> None:
 def test_resolving_cites_the_answer() -> None:
     book, _ = noted([("Ann", "Who brings the sandbags to the mill on Friday?")])
     lines = lines_of([("Bo", "Sheila brings them.")], first=2)
-    [done] = Highlights(by_words).operations(book, lines, is_paused=True)[:1]
+    [done] = Highlights(by_length).operations(book, lines, is_paused=True)[:1]
     assert done == Resolve("1", ("2-0",))
