@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.schedule.generation import GREEDY, AllBut, Generation, Only, Sampling
+from engine.schedule.generation import GREEDY, AllBut, Generation, Only, Sampling, Watching
 
 
 def sample(logits: Tensor, generations: Sequence[Generation]) -> list[int]:
@@ -25,10 +25,12 @@ def _is_plain(generation: Generation) -> bool:
 def _sample_one(logits: Tensor, generation: Generation) -> int:
     request, sampling = generation.request, generation.request.sampling
     scores = _penalised(logits.float().cpu(), generation.token_ids, sampling.repetition_penalty)
-    if generation.constraint is not None:
-        scores = scores.masked_fill(
-            ~_mask(generation.constraint.allowed(), len(scores)), -torch.inf
-        )
+    constraint = generation.constraint
+    if constraint is not None:
+        mask, best = _mask(constraint.allowed(), len(scores)), int(scores.argmax())
+        scores = scores.masked_fill(~mask, -torch.inf)
+        if isinstance(constraint, Watching) and not mask[best]:
+            constraint.refused(best)
     if sampling.is_greedy:
         return int(scores.argmax())
     likely = _among_the_likeliest(scores / sampling.temperature, sampling)
@@ -72,6 +74,8 @@ def _mask(allowed: Only | AllBut, vocab_size: int) -> Tensor:  # bool (vocab,)
     """A grammar may know fewer tokens than the model has logits (padding), or more."""
     are_allowed = isinstance(allowed, Only)
     mask = torch.full((vocab_size,), not are_allowed)
-    ids = torch.as_tensor(np.fromiter(allowed.ids, np.int64, len(allowed.ids)))
+    found = allowed.ids
+    is_ready = isinstance(found, np.ndarray)
+    ids = torch.as_tensor(found if is_ready else np.fromiter(found, np.int64, len(found)))
     mask[ids[ids < vocab_size]] = are_allowed
     return mask

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.errors import ConfigError
 
@@ -36,6 +36,14 @@ class Constraint(Protocol):
     @property
     def is_complete(self) -> bool:
         """No further token is wanted: the generation ends."""
+
+
+@runtime_checkable
+class Watching(Constraint, Protocol):
+    """One that is told what it has prevented."""
+
+    def refused(self, token_id: int) -> None:
+        """The model would rather have gone on with `token_id`; said before `accept`."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ grammar engine fail, the decode ends, and the text is shorter than the grammar a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
+from typing import cast
 
 import llguidance.hf
 import numpy as np
@@ -15,6 +17,8 @@ from llguidance import LLMatcher, LLTokenizer
 from engine.errors import GrammarError
 from engine.schedule.generation import Only
 from engine.text.tokenizer import Tokenizer
+
+MIN_FREE = 64  # tokens that may come next; the names of keys and kinds are fewer
 
 
 class Grammars:
@@ -26,7 +30,14 @@ class Grammars:
 
     def regex(self, pattern: str) -> GrammarConstraint:
         """The whole text must match `pattern`. GrammarError: it is none, or too large."""
-        matcher = LLMatcher(self._tokenizer, LLMatcher.grammar_from_regex(pattern))
+        return self._constraint(LLMatcher.grammar_from_regex(pattern))
+
+    def lark(self, grammar: str) -> GrammarConstraint:
+        """The whole text must follow `grammar`, in llguidance's dialect of Lark. GrammarError."""
+        return self._constraint(LLMatcher.grammar_from_lark(grammar))
+
+    def _constraint(self, grammar: str) -> GrammarConstraint:
+        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
         if matcher.is_error():
             raise GrammarError(f"The grammar engine stopped: {matcher.get_error()}")
         return GrammarConstraint(matcher, self._vocab_size)
@@ -39,18 +50,30 @@ def _tables_of(tokenizer: Tokenizer) -> LLTokenizer:
 
 
 class GrammarConstraint:
-    """One generation's grammar; an engine.Constraint."""
+    """One generation's grammar; an engine.Constraint.
+
+    refused_ids: what the model would rather have said where the grammar left it free to say much;
+    where it has no choice but the form, its wishes say nothing.
+    """
 
     def __init__(self, matcher: LLMatcher, vocab_size: int) -> None:
+        self.refused_ids: list[int] = []
         self._matcher = matcher
         self._vocab_size = vocab_size
+        self._num_allowed = 0
 
     def allowed(self) -> Only:
         packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         if self._matcher.is_error():
             return Only(range(self._vocab_size))  # complete with the next token
         bits = np.unpackbits(packed, bitorder="little", count=self._vocab_size)
-        return Only(np.flatnonzero(bits).tolist())
+        ids = np.flatnonzero(bits)
+        self._num_allowed = len(ids)
+        return Only(cast("Collection[int]", ids))
+
+    def refused(self, token_id: int) -> None:
+        if self._num_allowed >= MIN_FREE:
+            self.refused_ids.append(token_id)
 
     def accept(self, token_id: int) -> None:
         self._matcher.consume_token(token_id)

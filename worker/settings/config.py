@@ -216,10 +216,13 @@ class Settings(BaseSettings):
         description="how summaries are written: in the model's words (free), or as a choice of what"
         " was said (quotes); auto: quotes with the bundled model, free with any other",
     )
-    notes: Literal["auto", "quotes", "off"] = Field(
-        default="auto",
-        description="notes with each summary: what was said, word for word (quotes), or none (off);"
-        " auto: quotes",
+    notes: Literal["quotes", "free", "off"] = Field(
+        default="quotes",
+        description="notes with each summary: what was said, word for word (quotes), in the words"
+        " of a model that you trust with them (free), or none (off)",
+    )
+    notes_max_tokens: int = Field(
+        default=192, ge=48, description="longest answer of a model that is asked for notes"
     )
     prompts: Annotated[
         dict[str, str],

@@ -15,6 +15,7 @@ from worker.views.draft import Drafts
 from worker.views.instructions import Instructions, instructions_for
 from worker.views.notes.highlights import Highlights
 from worker.views.notes.notes import NoteMaker
+from worker.views.notes.own_words import OwnWords
 from worker.views.restore import Restorer
 from worker.views.summary import Summariser
 from worker.views.transcript import Pace
@@ -73,7 +74,7 @@ class Kit:
                 num_tokens=settings.summary_tokens,
                 num_seconds=settings.summary_seconds,
             ),
-            note_maker=None if settings.notes == "off" else Highlights(Highlighter.load().salience),
+            note_maker=_note_maker(drafts, settings, metrics),
             restorer=_restorer(settings, metrics, clock),
             pace=Pace(
                 hold_seconds=settings.hold_seconds,
@@ -101,6 +102,20 @@ class Kit:
         text = line_text(fields)
         tokens = self.engine.tokenizer.encode(text)
         return Line(fields["entry"], tokens, text, fields.get("speaker", ""))
+
+
+def _note_maker(drafts: Drafts, settings: Settings, metrics: Metrics) -> NoteMaker | None:
+    """Raises ValueError if a window is too small for what was asked for."""
+    if settings.notes == "off":
+        return None
+    if settings.notes == "quotes":
+        return Highlights(Highlighter.load().salience)
+    return OwnWords(
+        drafts,
+        num_recent=_num_rolling(drafts.engine),
+        max_tokens=settings.notes_max_tokens,
+        prevented=metrics.prevented,
+    )
 
 
 def _restorer(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> Restorer | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine import MemoryReport, StepReport
 
 OWNED_STATES = ("live", "idle")
+CLAIMS = ("number", "name")
 CHANGES = ("add", "revise", "resolve")
 VIEWS = ("summary", "transcript", "prompt")
 # Not imported from the engine: what only sends messages waits for no torch.
@@ -159,6 +160,11 @@ class Metrics:
         """The notes of a stream were changed; `change` is one of `CHANGES`."""
         self._notes.labels(change).inc()
 
+    def prevented(self, what: str, num: int) -> None:
+        """The model would have noted that many numbers or names that nobody said; `what` is one of
+        `CLAIMS`."""
+        self._prevented.labels(what).inc(num)
+
     def committed(self, seconds: float, num_entries: int) -> None:
         """Outputs and checkpoint of `num_entries` entries moved together."""
         self._commit_seconds.observe(seconds)
@@ -283,6 +289,12 @@ class Metrics:
         self._summaries = self._counter("weir_summaries", "Summaries written.")
         self._notes = self._counter("weir_notes", "Changes of notes, by what was done.", "change")
         self._show(CHANGES, self._notes)
+        self._prevented = self._counter(
+            "weir_notes_prevented",
+            "Numbers and names that nobody said, kept out of notes.",
+            "reason",
+        )
+        self._show(CLAIMS, self._prevented)
         self._view_seconds = self._histogram(
             "weir_view_duration_seconds",
             "From a view's request to its last token.",

@@ -135,3 +135,19 @@ def test_a_stream_without_notes_has_no_key_of_them(redis: Redis, small: Settings
     publish_talk(redis)
     Workbench(small.model_copy(update={"notes": "off"})).run_to_end()
     assert not redis.exists(KEYS.notes)
+
+
+def test_notes_in_a_model_s_own_words_cite_what_they_were_shown(
+    redis: Redis, redis_text: Redis, small: Settings
+) -> None:
+    """On as few rows as there may be: they wait for a place to be written in."""
+    free = {"notes": "free", "notes_max_tokens": 48, "num_recent": 500, "num_rows": 2}
+    said = publish_talk(redis)
+    bench = Workbench(small.model_copy(update=free))
+    bench.run_to_end()
+    for change in outputs(redis_text, KEYS.notes):
+        note = Note.of(change)
+        assert note.cites and set(note.cites) <= said.keys()
+    summaries = outputs(redis_text, KEYS.summary)
+    assert summaries[-1]["final"] == "1"
+    assert bench.engine.num_free_rows == bench.engine.config.num_rows

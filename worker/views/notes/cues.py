@@ -84,9 +84,12 @@ def kind_of(sentence: Sentence) -> Kind:
 
 
 def due_in(text: str) -> str:
-    """The words that say by when; "" if none do."""
-    found = _DUE.search(text)
-    return found.group() if found else ""
+    """The words that say by when, the first of them; "" if none do."""
+    return next(iter(dues_in(text)), "")
+
+
+def dues_in(text: str) -> list[str]:
+    return [found.group() for found in _DUE.finditer(text)]
 
 
 def is_open(said: Sequence[Sentence], place: int) -> bool:

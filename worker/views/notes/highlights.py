@@ -29,7 +29,7 @@ MAX_NEW = 6
 MAX_QUESTIONS = 2
 MIN_WORDS = 6
 MAX_LIKENESS = 0.6  # to what is noted already
-CUE_SALIENCE = 0.1  # more: what somebody decides or promises is looked for first
+CUE_SALIENCE = 0.3  # more: what somebody decides or promises is looked for first
 
 # How much each of these sentences tells; 0 to 1, or so.
 Salience = Callable[[Sequence[str]], Sequence[float]]
