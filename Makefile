@@ -11,9 +11,10 @@ venv: $(STAMP)  ## Weir and its libraries, for `. .venv/bin/activate`
 demo: $(STAMP)  ## the whole path on a half-hour talk: embedded Valkey, one Celery worker, the bundled model
 	$(BIN)/weir demo $(ARGS)
 
-# Tests wait for servers and workers more than they compute: more at a time than there are cores.
+# Tests wait for servers and workers more than they compute: more at a time than there are cores. They
+# start many processes, which read what the first one has compiled, whatever the shell says of that.
 test: $(STAMP)  ## every test, four at a time; starts what it needs
-	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: $(STAMP)  ## style and types
 	$(BIN)/ruff check .

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 # Before anything imports torch: tests share few cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,6 +37,17 @@ _MUST_EXPIRE = (":lease", ":live", ":failing", ":requested", ":published")
 
 # These take longest: whoever starts with them need not wait for them at the end.
 _FIRST = ("tests/engine/gpu", "tests/system", "tests/worker/stream", "tests/bench")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """All that tests import stays: nobody looks through it for garbage, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
