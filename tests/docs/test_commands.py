@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from redis import Redis
 
 from ops.docs import ROOT
@@ -45,6 +46,12 @@ def test_no_block_hides_behind_a_language_that_nobody_runs() -> None:
     assert strange == []
     fences = sum(page.read_text().count("```") for page in {block.page for block in BLOCKS})
     assert fences == 2 * len(BLOCKS)
+
+
+def test_yaml_for_other_programs_can_be_read() -> None:
+    for block in BLOCKS:
+        if block.language == "yaml":
+            assert isinstance(yaml.safe_load(block.text), dict), block.place
 
 
 def test_a_block_that_is_not_run_says_why() -> None:

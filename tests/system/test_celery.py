@@ -28,6 +28,7 @@ from tests.system.celery_worker import (
 from tests.system.recording_app import FAIL, TOLD, app
 from worker.keyspace.embedded import EmbeddedServer
 from worker.keyspace.keys import stream_keys
+from worker.keyspace.workers import WORKERS_KEY
 from worker.settings.config import Settings
 
 APP = "tests.system.recording_app"
@@ -142,7 +143,9 @@ def test_messages_leave_nothing_behind_but_the_queue_s_bindings(
     assert worker.end() == 0
     ours = {key.decode() for key in redis.scan_iter(match="*")}
     bindings = {key for key in ours if key.startswith("weir:celery:_kombu.binding")}
-    assert ours - bindings <= {TOLD, stream_keys("live:a").state, "weir:reconciler"}
+    left = {TOLD, stream_keys("live:a").state, "weir:reconciler", WORKERS_KEY}
+    assert ours - bindings <= left
+    assert redis.pttl(WORKERS_KEY) != -1  # the table of workers dies by itself
 
 
 # ------------------------------------------------------------------ finding streams
