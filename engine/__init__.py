@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.schedule.generation import Only as Only
     from engine.schedule.generation import Sampling as Sampling
     from engine.schedule.session import Session as Session
+    from engine.sentences.cutting import is_telling as is_telling
     from engine.sentences.highlighter import Highlighter as Highlighter
     from engine.stats import Loss as Loss
     from engine.stats import MemoryReport as MemoryReport
@@ -66,6 +67,7 @@ _HOMES = {
     "Only": "engine.schedule.generation",
     "Sampling": "engine.schedule.generation",
     "Session": "engine.schedule.session",
+    "is_telling": "engine.sentences.cutting",
     "Highlighter": "engine.sentences.highlighter",
     "Loss": "engine.stats",
     "MemoryReport": "engine.stats",

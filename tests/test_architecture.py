@@ -138,8 +138,8 @@ ROOMS: dict[str, str] = {
     "worker.__main__": "cli",
     "worker.demo": "intake formats settings keyspace",
     "worker.commands": (
-        "engine engine.bench engine.evals intake formats settings keyspace views watch exporter "
-        "cli demo"
+        "engine engine.bench engine.evals intake formats settings keyspace views watch pipeline "
+        "exporter cli demo"
     ),
 }
 

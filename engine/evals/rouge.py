@@ -29,7 +29,7 @@ def words(text: str) -> list[str]:
 
 def rouge(text: str, reference: str) -> Rouge:
     said, wanted = words(text), words(reference)
-    longest = _f1(_num_in_order(said, wanted), len(said), len(wanted))
+    longest = _f1(num_in_order(said, wanted), len(said), len(wanted))
     return Rouge(_overlap(said, wanted, 1), _overlap(said, wanted, 2), longest)
 
 
@@ -42,7 +42,7 @@ def _runs(tokens: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(tokens[i:] for i in range(size)), strict=False))
 
 
-def _num_in_order(said: Sequence[str], wanted: Sequence[str]) -> int:
+def num_in_order(said: Sequence[str], wanted: Sequence[str]) -> int:
     """The length of the longest common subsequence."""
     row = [0] * (len(wanted) + 1)
     for word in said:

@@ -16,7 +16,7 @@ _NO_END = re.compile(r"(?:^|[\s(])(?:mr|mrs|ms|dr|prof|st|vs|e\.g|i\.e|no|\w)\.$
 _PAUSES = (",", ";", ":", "-", "–", "—", "，", "、")
 
 
-def sentences(text: str) -> list[str]:
+def sentences_in(text: str) -> list[str]:
     """The sentences of what one speaker says in a row."""
     return [piece for whole in _ends(text) for piece in _pieces(whole.split())]
 

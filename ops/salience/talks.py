@@ -15,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from engine.sentences.cutting import sentences
+from engine.sentences.cutting import sentences_in
 
 HELD_OUT = 5  # one name in so many
 
@@ -34,7 +34,7 @@ class Talk:
         return int(hashlib.sha256(self.name.encode()).hexdigest()[:8], 16) % HELD_OUT == 0
 
     def sentences(self) -> list[str]:
-        return [sentence for _, text in self.turns for sentence in sentences(text)]
+        return [sentence for _, text in self.turns for sentence in sentences_in(text)]
 
 
 def meetings(summaries: Path, folder: Path) -> list[Talk]:

@@ -15,6 +15,7 @@ MEASURES = {
     "lines": "ask an endless record for its lines, by distance from them",
     "perplexity": "read a text past the window in several ways and compare them",
     "sinks": "perplexity by number of sinks",
+    "summary": "compare the summaries that a worker writes with people's, and with simple ways",
 }
 
 

@@ -102,15 +102,6 @@ class Feed:
         """The entry whose line holds the token at `position` (not forgotten, already published)."""
         return next(line.entry for line, end in self._ends if position < end)
 
-    def texts(self, first: int, last: int) -> list[str]:
-        """What was said at the positions `first` ... `last`, a line for each change of speakers:
-        that of `lines`."""
-        lines = self.lines(first, last)
-        text = "".join(line.text for line in lines)
-        if lines and not lines[0].begins and lines[0].speaker:
-            text = f"{lines[0].speaker}: {text.lstrip()}"
-        return text.strip().split("\n") if lines else []
-
     def lines(self, first: int, last: int) -> list[Line]:
         """The lines of the transcript with the positions `first` ... `last`, whole, and those in
         which the sentence had begun that was being said."""

@@ -16,6 +16,7 @@ from worker.views.instructions import Instructions, instructions_for
 from worker.views.notes.highlights import Highlights
 from worker.views.notes.notes import NoteMaker
 from worker.views.notes.own_words import OwnWords
+from worker.views.quotes import Quotes
 from worker.views.restore import Restorer
 from worker.views.summary import Summariser
 from worker.views.transcript import Pace
@@ -52,14 +53,12 @@ class Kit:
         """Raises ValueError if the window is too small for summaries, engine.ConfigError if there
         is no encoder in the folder that restores."""
         instructions = instructions_for(engine.config.model)
-        is_bundled = engine.config.model == "bundled"
-        style = settings.summary_style
         drafts = Drafts(engine)
         summariser = Summariser(
             drafts,
             instructions,
             max_tokens=settings.summary_max_tokens,
-            in_quotes=style == "quotes" or (style == "auto" and is_bundled),
+            quotes=_quotes(engine, settings),
         )
         return cls(
             engine=engine,
@@ -115,6 +114,17 @@ def _note_maker(drafts: Drafts, settings: Settings, metrics: Metrics) -> NoteMak
         num_recent=_num_rolling(drafts.engine),
         max_tokens=settings.notes_max_tokens,
         prevented=metrics.prevented,
+    )
+
+
+def _quotes(engine: Engine, settings: Settings) -> Quotes | None:
+    is_bundled, style = engine.config.model == "bundled", settings.summary_style
+    if style == "free" or (style == "auto" and not is_bundled):
+        return None
+    return Quotes(
+        Highlighter.load(),
+        max_tokens=settings.summary_max_tokens,
+        num_tokens=lambda text: len(engine.tokenizer.encode(text)),
     )
 
 

@@ -1,137 +1,92 @@
 """Summaries in the speakers' own words, for a model that is too small to be trusted with its own.
 
-Invariant: the answer is a choice of the quotes offered, each whole, each at most once, in the order
-in which they were offered; so a summary cannot say what nobody said. The model chooses.
-
-Which sentences are offered is decided by the words that the text itself repeats (SumBasic, Nenkova
-& Vanderwende 2005, "The Impact of Frequency on Summarization").
+Invariant: a summary is whole sentences that were said, each once, in the order in which they were
+said: it cannot say what nobody said. Only a sentence that alone is longer than a summary may be is
+cut. They are the most telling ones (engine/sentences) of what is new, and those of before that
+still are; what is kept besides has the chance to come back.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine import Only
+from engine import Highlighter, is_telling
+from worker.intake.feed import Line
+from worker.views.notes.sentences import sentences
 
-MAX_OFFERED = 6
-MAX_OLD = 1
-MAX_QUOTES = 5
-MIN_NEW = 3  # if so many are offered and fit: the last one alone is not a summary
-MIN_WORDS, MAX_WORDS = 6, 32
-
-
-def offered(lines: Sequence[str]) -> list[str]:
-    """The sentences of `lines` ("Speaker: text" or "text") that say most, in their order."""
-    sentences = [sentence for line in lines for sentence in _sentences(line)]
-    fitting = [sentence for sentence in sentences if _says_something(sentence)] or [
-        " ".join(sentence.split()[:MAX_WORDS]) for sentence in sentences
-    ]
-    frequency = Counter(word for sentence in sentences for word in _content(sentence))
-    best = sorted(set(fitting), key=lambda s: (-_weight(s, frequency), s))[:MAX_OFFERED]
-    return [sentence for sentence in dict.fromkeys(fitting) if sentence in best]
-
-
-def _sentences(line: str) -> list[str]:
-    speaker = _speaker(line)
-    parts = re.split(r"(?<=[.?!])\s+", line.removeprefix(speaker))
-    return [f"{speaker}{part}" for part in parts if part.strip()]
-
-
-def _speaker(line: str) -> str:
-    """ "Ann: " of "Ann: text"; "" if nobody is named."""
-    speaker, colon, _ = line.partition(": ")
-    return speaker + colon if colon and len(speaker.split()) <= 3 else ""
-
-
-def _says_something(sentence: str) -> bool:
-    """A statement, neither too short to stand alone nor too long to be quoted."""
-    words = sentence.removeprefix(_speaker(sentence)).split()
-    return MIN_WORDS <= len(words) <= MAX_WORDS and not sentence.endswith("?")
-
-
-def _content(sentence: str) -> set[str]:
-    """Its longer words: those that carry a subject in most languages written with spaces."""
-    return {word for word in re.findall(r"\w+", sentence.lower()) if len(word) > 4}
-
-
-def _weight(sentence: str, frequency: Counter[str]) -> float:
-    words = _content(sentence)
-    return sum(frequency[word] for word in words) / (len(words) + 3)
+MAX_KEPT = 24
 
 
 @dataclass(frozen=True)
 class Quote:
-    """is_old: taken over from the summary before."""
-
-    tokens: tuple[int, ...]
-    is_old: bool
-
-
-class QuoteConstraint:
-    """Satisfies `engine.Constraint`. Every quote ends in a line end, so none begins another."""
-
-    def __init__(self, quotes: Sequence[Quote], *, stop: frozenset[int], max_tokens: int):
-        """Old quotes come first. Those that do not fit into `max_tokens` are not offered, and at
-        least one new one that does is needed: ValueError."""
-        self._left = [quote for quote in quotes if len(quote.tokens) <= max_tokens]
-        if not any(not quote.is_old for quote in self._left):
-            raise ValueError(f"no new quote fits into {max_tokens} tokens")
-        self._stop = stop
-        self._budget = max_tokens
-        self._wanted = min(MIN_NEW, sum(not quote.is_old for quote in self._left))
-        self._chosen: list[Quote] = []
-        self._written: list[int] = []  # of the quote that is being written
-
-    def allowed(self) -> Only:
-        place = len(self._written)
-        ids = {quote.tokens[place] for quote in self._possible()}
-        may_end = place == 0 and self._num_new >= self._wanted
-        return Only(ids | self._stop if may_end else ids)
-
-    def accept(self, token_id: int) -> None:
-        if not self._written and token_id in self._stop:
-            self._left = []
-            return
-        self._written.append(token_id)
-        done = [quote for quote in self._possible() if len(quote.tokens) == len(self._written)]
-        if done:
-            self._left = self._left[self._left.index(done[0]) + 1 :]
-            self._budget -= len(self._written)
-            self._chosen.append(done[0])
-            self._written = []
+    speaker: str
+    text: str
 
     @property
-    def is_complete(self) -> bool:
-        return not self._written and not self._possible()
+    def line(self) -> str:
+        return f"{self.speaker}: {self.text}" if self.speaker else self.text
 
-    @property
-    def _num_new(self) -> int:
-        return sum(not quote.is_old for quote in self._chosen)
+    def begins(self, other: Quote) -> bool:
+        return self.speaker == other.speaker and other.text.startswith(self.text)
 
-    def _possible(self) -> list[Quote]:
-        """The quotes that may come next, or that the one being written may be."""
-        if len(self._chosen) == MAX_QUOTES:
-            return []
-        begun = tuple(self._written)
-        fitting = [
-            quote
-            for quote in self._left
-            if quote.tokens[: len(begun)] == begun and self._has_room(quote)
-        ]
-        return [quote for quote in fitting if self._leaves_enough(quote)] or fitting
 
-    def _leaves_enough(self, quote: Quote) -> bool:
-        """Whether as many new ones follow `quote` as are wanted after it."""
-        after = self._left[self._left.index(quote) + 1 :]
-        num_new = self._num_new + (not quote.is_old)
-        return sum(not other.is_old for other in after) >= self._wanted - num_new
+@dataclass(frozen=True)
+class Chosen:
+    """text: the summary. kept: what to choose from next time, in its order."""
 
-    def _has_room(self, quote: Quote) -> bool:
-        if not quote.is_old:
-            return len(quote.tokens) <= self._budget
-        shortest_new = min(len(other.tokens) for other in self._left if not other.is_old)
-        num_old = sum(chosen.is_old for chosen in self._chosen)
-        return num_old < MAX_OLD and len(quote.tokens) + shortest_new <= self._budget
+    text: str
+    kept: tuple[Quote, ...] = ()
+
+
+class Quotes:
+    """Chooses, for all streams: it holds no stream's state."""
+
+    def __init__(
+        self, highlighter: Highlighter, *, max_tokens: int, num_tokens: Callable[[str], int]
+    ):
+        """num_tokens: of a text."""
+        self._highlighter = highlighter
+        self._max_tokens = max_tokens
+        self._num_tokens = num_tokens
+
+    def choose(self, kept: Sequence[Quote], lines: Sequence[Line], *, goes_on: bool) -> Chosen:
+        """lines: what is new. goes_on: the last sentence may not be over; it will be seen whole."""
+        new = quotable(lines, goes_on=goes_on)
+        old = [quote for quote in kept if not any(quote.begins(other) for other in new)]
+        offered = [*old, *new]
+        order = list(self._highlighter.best_first([quote.text for quote in offered]))
+        shown = self._shown(offered, order, num_old=len(old))
+        if not shown:
+            return Chosen(self._beginning(offered[len(old) :]), tuple(kept))
+        places = {*shown, *order[:MAX_KEPT]}
+        text = "\n".join(offered[place].line for place in sorted(shown))
+        return Chosen(text, tuple(offered[place] for place in sorted(places)))
+
+    def _shown(self, offered: Sequence[Quote], order: Sequence[int], *, num_old: int) -> list[int]:
+        """What fits: first the most telling one of those that are new, then as they come."""
+        room, shown = self._max_tokens, list[int]()
+        new_first = sorted(order, key=lambda place: place < num_old)
+        for place in [*new_first[:1], *order]:
+            num = self._num_tokens(f"{offered[place].line}\n")
+            if num <= room and place not in shown:
+                shown.append(place)
+                room -= num
+        return shown
+
+    def _beginning(self, new: Sequence[Quote]) -> str:
+        """As much of the most telling new sentence as fits, when none does as a whole."""
+        best = next(iter(self._highlighter.best_first([quote.text for quote in new])), None)
+        words = new[best].line.split() if best is not None else []
+        while words and self._num_tokens(" ".join(words)) > self._max_tokens:
+            words.pop()
+        return " ".join(words)
+
+
+def quotable(lines: Sequence[Line], *, goes_on: bool) -> list[Quote]:
+    """The sentences of `lines` that say something by themselves, each once; if none does, all."""
+    found = sentences(lines)
+    if goes_on and len(found) > 1 and not found[-1].is_whole:
+        found.pop()
+    telling = [sentence for sentence in found if is_telling(sentence.text)]
+    return list(dict.fromkeys(Quote(one.speaker, one.text) for one in telling or found))

@@ -7,25 +7,26 @@ Invariant: every token before `covered` was in full view of some summary; the ne
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engine import Session, Tokenizer
 from worker.intake.cadence import Cadence
-from worker.intake.feed import Feed
-from worker.views.draft import Draft, Drafts, answer
+from worker.intake.feed import Feed, Line
+from worker.views.draft import Draft, Drafts, Written, answer
 from worker.views.instructions import Instructions
-from worker.views.quotes import Quote, QuoteConstraint, offered
+from worker.views.quotes import Chosen, Quote, Quotes
 
+MAY_GO_ON = ("tokens", "window")  # reasons that come in the middle of a sentence
 NUM_SPARE = 8  # tokens: the previous summary may tokenise a little longer inside the prompt
 
 
 @dataclass(frozen=True)
 class Writing:
-    """A summary being made: it will reach position `upto`."""
+    """A summary being made: it will reach position `upto`. kept: to quote from, the next time."""
 
-    draft: Draft
+    draft: Draft | Written
+    kept: tuple[Quote, ...]
     upto: int
     first: str
     last: str
@@ -39,13 +40,13 @@ class Summariser:
     """Asks for summaries, on one engine, for all streams: it holds no stream's state."""
 
     def __init__(
-        self, drafts: Drafts, instructions: Instructions, *, max_tokens: int, in_quotes: bool
+        self, drafts: Drafts, instructions: Instructions, *, max_tokens: int, quotes: Quotes | None
     ):
-        """in_quotes: the model may choose from what was said, and write nothing of its own."""
+        """quotes: what was said instead of the model's own words."""
         self._drafts = drafts
         self._engine = drafts.engine
         self._instructions = instructions
-        self._in_quotes = in_quotes
+        self._quotes = quotes
         self.max_tokens = max_tokens
 
     @property
@@ -62,28 +63,16 @@ class Summariser:
             instruction = self._instructions.summarise_on.format(summary=short)
         return tokenizer.encode(f"\n\n{instruction}") + list(tokenizer.chat_parts().suffix)
 
-    def draft(self, stream: Session, previous: str, lines: Sequence[str]) -> Draft:
-        """lines: what is new in the window since `previous`. Raises what `Drafts.on_copy` does."""
-        self._drafts.require_place()
-        request = answer(self._engine, self.max_tokens)
-        if self._in_quotes:
-            with suppress(ValueError):  # nothing quotable: the model's own words after all
-                request = replace(request, constraint=self._quotes(previous, lines))
-        return self._drafts.on_copy(stream, self.prompt(previous or None), request)
-
-    def _quotes(self, previous: str, lines: Sequence[str]) -> QuoteConstraint:
-        tokenizer = self._engine.tokenizer
-        old = [sentence for sentence in previous.splitlines() if sentence]
-        new = [sentence for sentence in offered(lines) if sentence not in old]
-        return QuoteConstraint(
-            [self._quote(sentence, is_old=True) for sentence in old]
-            + [self._quote(sentence, is_old=False) for sentence in new],
-            stop=tokenizer.eos_ids,
-            max_tokens=self.max_tokens,
-        )
-
-    def _quote(self, sentence: str, *, is_old: bool) -> Quote:
-        return Quote(tuple(self._engine.tokenizer.encode(f"{sentence}\n")), is_old)
+    def draft(
+        self, stream: Session, so_far: Chosen, lines: Sequence[Line], *, goes_on: bool
+    ) -> tuple[Draft | Written, tuple[Quote, ...]]:
+        """The summary and what is kept to quote from. lines: what is new since `so_far`. Raises
+        what `Drafts.on_copy` does."""
+        if self._quotes is not None:
+            chosen = self._quotes.choose(so_far.kept, lines, goes_on=goes_on)
+            return Written(chosen.text), chosen.kept
+        prompt = self.prompt(so_far.text or None)
+        return self._drafts.on_copy(stream, prompt, answer(self._engine, self.max_tokens)), ()
 
 
 class Summary:
@@ -97,6 +86,7 @@ class Summary:
         self._cadence = cadence
         self.covered: int = state["covered"]
         self._text: str = state.get("text", "")
+        self._kept = tuple(Quote(*quote) for quote in state.get("kept", ()))
         self._is_final: bool = state.get("final", False)
         self._last_at = now
         self._writing: Writing | None = None
@@ -124,9 +114,10 @@ class Summary:
         Raises what `Drafts.on_copy` does.
         """
         first, last = feed.entry_at(self.covered), feed.entry_at(session.num_seen - 1)
-        lines = feed.texts(self.covered, session.num_seen - 1)
-        draft = self._summariser.draft(session, self._text, lines)
-        self._writing = Writing(draft, session.num_seen, first, last, reason, now)
+        lines = feed.lines(self.covered, session.num_seen - 1)
+        so_far = Chosen(self._text, self._kept)
+        draft, kept = self._summariser.draft(session, so_far, lines, goes_on=reason in MAY_GO_ON)
+        self._writing = Writing(draft, kept, session.num_seen, first, last, reason, now)
 
     def collect(self, now: float) -> bool:
         """Takes the text when it is done, so that its row is free; whether it is there. One that
@@ -144,7 +135,7 @@ class Summary:
         assert writing is not None and writing.text is not None  # noqa: S101
         self._last_at = now
         # An empty answer says that nothing is to be added; the summary so far then still holds.
-        self._text = writing.text.strip() or self._text
+        self._text, self._kept = writing.text.strip() or self._text, writing.kept
         num_tokens, self.covered = writing.upto - self.covered, writing.upto
         self._is_final = writing.reason == "end"
         return {
@@ -168,7 +159,8 @@ class Summary:
         return bool(self._text) and not self._is_final
 
     def to_json(self) -> dict[str, Any]:
-        return {"covered": self.covered, "text": self._text, "final": self._is_final}
+        state = {"covered": self.covered, "text": self._text, "final": self._is_final}
+        return state | {"kept": [[quote.speaker, quote.text] for quote in self._kept]}
 
     def close(self) -> None:
         if self._writing:

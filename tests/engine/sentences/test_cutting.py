@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.sentences.cutting import MAX_WORDS, is_telling, sentences
+from engine.sentences.cutting import MAX_WORDS, is_telling, sentences_in
 
 
 @given(st.text(st.sampled_from("abA.?!…,;:\"' \n中。！"), max_size=300))
 def test_every_character_that_is_no_blank_comes_back_in_its_place(text: str) -> None:
-    assert "".join("".join(sentences(text)).split()) == "".join(text.split())
+    assert "".join("".join(sentences_in(text)).split()) == "".join(text.split())
 
 
 @given(st.lists(st.sampled_from(["so", "we,", "go.", "why?", "on"]), max_size=200))
 def test_no_sentence_is_longer_than_can_be_quoted(words: list[str]) -> None:
-    found = sentences(" ".join(words))
+    found = sentences_in(" ".join(words))
     assert all(0 < len(sentence.split()) <= MAX_WORDS for sentence in found)
     assert [word for sentence in found for word in sentence.split()] == words
 
@@ -36,7 +36,7 @@ def test_a_sentence_ends_at_its_mark(text: str, expected: list[str] | None) -> N
     """Not after a title, an initial, or inside a number."""
     if expected is None:
         expected = ["Ask Dr. Shah or A. B. today.", "It was 3.5 k."]
-    assert sentences(text) == expected
+    assert sentences_in(text) == expected
 
 
 def test_a_text_without_blanks_can_be_telling() -> None:

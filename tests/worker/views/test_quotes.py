@@ -1,97 +1,114 @@
-"""A summary in quotes says only what was said, whatever the model would rather write."""
+"""A summary in quotes says only what was said: the most telling of it, whole, and in its order."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
+from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.views.quotes import MAX_OLD, MAX_QUOTES, MIN_NEW, Quote, QuoteConstraint, offered
+from engine import Highlighter
+from worker.intake.feed import Line
+from worker.views.quotes import MAX_KEPT, Chosen, Quote, Quotes, quotable
 
-OTHER_WORDS = ["mother", "garden", "ticket", "camera", "guitar", "blanket"]
-END = 0
-LINE_END = 1
-QUOTES = st.lists(
-    st.tuples(st.lists(st.integers(2, 5), min_size=1, max_size=6), st.booleans()),
-    min_size=1,
-    max_size=8,
-    unique_by=lambda quote: tuple(quote[0]),
+SAID = [
+    "Ann: The committee agreed to change the design of the remote control.",
+    "Bo: Um, yeah, I mean, you know, I just don't know, right, okay.",
+    "Cy: The budget of the project is twenty thousand euros for the year.",
+]
+WORDS = st.lists(st.sampled_from(["gate", "the", "water.", "in", "June?", "and"]), max_size=30)
+LINES = st.lists(
+    st.builds(str.__add__, st.sampled_from(["", "Ann: "]), WORDS.map(" ".join)), max_size=4
 )
 
 
-@given(QUOTES, st.integers(1, 30), st.integers(0, 2**32))
-def test_any_model_writes_whole_quotes_in_order_within_its_tokens(
-    drawn: list[tuple[list[int], bool]], max_tokens: int, seed: int
+@cache
+def quotes(max_tokens: int = 60) -> Quotes:
+    """A word is a token."""
+    return Quotes(
+        Highlighter.load(), max_tokens=max_tokens, num_tokens=lambda text: len(text.split())
+    )
+
+
+def spoken(lines: Sequence[str]) -> list[Line]:
+    """A line each, "Ann: text" of Ann's."""
+    found = []
+    for number, line in enumerate(lines):
+        speaker = line.partition(": ")[0] if ": " in line else ""
+        found.append(Line(f"{number}-0", [0], f"\n{line}", speaker))
+    return found
+
+
+def choose(kept: Sequence[Quote], lines: Sequence[str], max_tokens: int, goes_on: bool) -> Chosen:
+    return quotes(max_tokens).choose(kept, spoken(lines), goes_on=goes_on)
+
+
+def rolled(steps: Sequence[Sequence[str]], max_tokens: int) -> Chosen:
+    chosen = Chosen("")
+    for lines in steps:
+        chosen = choose(chosen.kept, lines, max_tokens, goes_on=False)
+    return chosen
+
+
+def words_of(text: str) -> str:
+    return " ".join(text.replace("Ann:", "").split())
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(LINES, max_size=4), st.sampled_from([1, 7, 25, 60]))
+def test_any_summary_is_what_was_said_in_its_order_within_its_tokens(
+    steps: list[list[str]], max_tokens: int
 ) -> None:
-    drawn = sorted(drawn, key=lambda quote: not quote[1])
-    quotes = [Quote((*tokens, LINE_END), is_old) for tokens, is_old in drawn]
-    stop = frozenset({END})
-    try:
-        constraint = QuoteConstraint(quotes, stop=stop, max_tokens=max_tokens)
-    except ValueError:
-        assert all(quote.is_old or len(quote.tokens) > max_tokens for quote in quotes)
-        return
-    chance = random.Random(seed)
-    written: list[int] = []
-    while not constraint.is_complete:
-        token = chance.choice(sorted(constraint.allowed().ids))
-        constraint.accept(token)
-        written += [token] if token != END else []
-    assert len(written) <= max_tokens
-    chosen = _cut(written)
-    places = [[quote.tokens for quote in quotes].index(part) for part in chosen]
-    assert places == sorted(set(places))
-    is_old = [quotes[place].is_old for place in places]
-    assert not all(is_old), "something new is said"
-    assert sum(is_old) <= MAX_OLD
-    assert len(chosen) <= MAX_QUOTES
+    chosen = rolled(steps, max_tokens)
+    said = words_of(" ".join(line for lines in steps for line in lines))
+    assert len(chosen.text.split()) <= max_tokens
+    assert len(chosen.kept) <= MAX_KEPT + max_tokens
+    for quote in (*chosen.text.splitlines(), *(quote.text for quote in chosen.kept)):
+        assert words_of(quote) in said
 
 
-def _cut(written: list[int]) -> list[tuple[int, ...]]:
-    parts: list[tuple[int, ...]] = []
-    rest = list(written)
-    while rest:
-        length = rest.index(LINE_END) + 1
-        parts.append(tuple(rest[:length]))
-        del rest[:length]
-    return parts
+def test_what_is_decided_is_quoted_before_how_one_talks() -> None:
+    lines = SAID + [f"Dee: {line[4:]}" for line in SAID[1:2]]
+    chosen = choose((), lines, 26, goes_on=False)
+    assert chosen.text.splitlines() == [SAID[0], SAID[2]]
 
 
-@given(st.lists(st.text(st.sampled_from("abcde .?!:é\n"), max_size=80), max_size=8))
-def test_what_is_offered_was_said(lines: list[str]) -> None:
-    said = " ".join(" ".join(line.split()) for line in lines)
-    for sentence in offered(lines):
-        _, _, words = sentence.rpartition(": ")
-        assert " ".join(words.split()) in said
+def test_every_summary_has_something_new_and_the_best_of_before() -> None:
+    first = choose((), [SAID[0], SAID[2]], 26, goes_on=False)
+    second = choose(first.kept, [SAID[1]], 26, goes_on=False)
+    assert SAID[1] in second.text.splitlines()
+    assert {SAID[0], SAID[2]} & {*second.text.splitlines()}
+    third = choose(second.kept, ["Ann: Yes."], 26, goes_on=False)
+    assert {SAID[0], SAID[2]} <= {quote.line for quote in third.kept}, (
+        "what made room may come back"
+    )
 
 
-def test_what_the_text_repeats_is_offered_before_what_it_says_in_passing() -> None:
-    lines = [
-        "Bo: The gates at the weir must open before the river reaches the bridge.",
-        "Ann: If the gates of the weir stick, the river floods the bridge again.",
-        "Bo: How do we open the gates of the weir before the river floods?",
-        *(f"Cy: My {word} was on its own all day long." for word in OTHER_WORDS),
-    ]
-    chosen = offered(lines)
-    assert lines[0] in chosen
-    assert lines[1] in chosen
-    assert lines[2] not in chosen, "a question tells nothing"
+def test_what_is_repeated_is_quoted_once() -> None:
+    lines = [SAID[0], f"Bo: So {SAID[0][5:]}", SAID[2]]
+    assert len(choose((), lines, 30, goes_on=False).text.splitlines()) == 2
+
+
+def test_a_sentence_that_goes_on_is_quoted_when_it_is_over() -> None:
+    begun = SAID[2].removesuffix(" for the year.")
+    first = choose((), [SAID[0], begun], 60, goes_on=True)
+    assert first.text == SAID[0]
+    paused = choose((), [begun], 60, goes_on=False)
+    assert paused.text == begun
+    assert choose(paused.kept, [SAID[2]], 60, goes_on=False).text == SAID[2]
+
+
+def test_a_sentence_that_alone_is_too_long_is_cut() -> None:
+    assert choose((), [SAID[2]], 5, goes_on=False).text == "Cy: The budget of the"
 
 
 @pytest.mark.parametrize("lines", [[], [""], ["   "]])
-def test_of_nothing_nothing_is_offered(lines: list[str]) -> None:
-    assert offered(lines) == []
+def test_of_nothing_nothing_is_quoted(lines: list[str]) -> None:
+    assert quotable(spoken(lines), goes_on=False) == []
+    assert choose((), lines, 60, goes_on=False).text == ""
 
 
-@given(st.integers(0, 2**32))
-def test_several_new_quotes_are_chosen_if_they_fit(seed: int) -> None:
-    quotes = [Quote((2, 3 + n, LINE_END), n == 0) for n in range(7)]
-    constraint = QuoteConstraint(quotes, stop=frozenset({END}), max_tokens=99)
-    chance = random.Random(seed)
-    written: list[int] = []
-    while not constraint.is_complete:
-        written.append(chance.choice(sorted(constraint.allowed().ids)))
-        constraint.accept(written[-1])
-    assert len({token - 3 for token in written if token > 3}) >= MIN_NEW
+def test_short_sentences_are_quoted_if_there_are_no_others() -> None:
+    assert choose((), ["Ann: Yes. No."], 60, goes_on=False).text == "Ann: Yes.\nAnn: No."
