@@ -13,7 +13,7 @@ tags: [summarization, extractive, streaming]
 
 A number for each word piece, and one for each form of a sentence. Their mean over a sentence says
 how telling it is; of telling sentences each is chosen that is new against those before it.
-`docs/figures.md` says how summaries and notes use it.
+`docs/notes.md` says how summaries and notes use it.
 
 ## How it was made
 

@@ -213,8 +213,8 @@ class Settings(BaseSettings):
     summary_max_tokens: int = Field(default=128, ge=1, description="longest summary, in tokens")
     summary_style: Literal["auto", "free", "quotes"] = Field(
         default="auto",
-        description="how summaries are written: in the model's words (free), or as a choice of what"
-        " was said (quotes); auto: quotes with the bundled model, free with any other",
+        description="how summaries are written: in the model's words (free), or as the most telling"
+        " sentences that were said (quotes); auto: quotes with the bundled model, free with any other",
     )
     notes: Literal["quotes", "free", "off"] = Field(
         default="quotes",
