@@ -39,6 +39,7 @@ SMALL = {
     "WEIR_MAX_CHUNK": "32",
     "WEIR_SUMMARY_TOKENS": "60",
     "WEIR_SUMMARY_MAX_TOKENS": "12",
+    "WEIR_SUMMARY_STYLE": "free",  # so that there are steps in which one is being written
     "WEIR_SNAPSHOT_SECONDS": "1.5",
     "WEIR_BLOCK_SECONDS": "0.05",
     "WEIR_PARK_HOST_BYTES": "0",

@@ -106,8 +106,6 @@ def test_memory_is_level_and_equal_to_the_engine_s_formula(
     for _ in range(200):
         bench.now += 0.5
         bench.run(1)
-    redis.xadd(STREAM, {"end_of_stream": "1"})
-    bench.run(until=lambda: STREAM not in bench.streams)
     memory = outputs(redis_text, KEYS.memory)
     assert len(memory) > 5
     assert set(column(memory, "kv_bytes")) == {str(bench.engine.memory().bytes_per_row)}

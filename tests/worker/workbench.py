@@ -198,6 +198,7 @@ def settings_for(redis_url: str, folder: Path, **changes: object) -> Settings:
         "max_chunk": 32,
         "summary_tokens": 60,
         "summary_max_tokens": 12,
+        "summary_style": "free",  # what a model writes takes rows and rounds, quotes take neither
         "block_seconds": 0.01,
         "hold_seconds": 0.0,  # time passes only when a test says so
         "snapshot_dir": folder,

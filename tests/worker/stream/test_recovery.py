@@ -245,7 +245,7 @@ def test_lines_that_others_wrote_into_a_transcript_are_passed_over(
 
 def test_snapshots_of_a_stream_that_has_ended_are_removed(redis: Redis, small: Settings) -> None:
     publish(redis, 40)
-    bench = Workbench(small.model_copy(update={"summary_style": "free"}))  # which takes its time
+    bench = Workbench(small)
     bench.pipeline.adopt(STREAM)
     num_saved = 0
     while redis.hget(KEYS.state, "status") != b"closed":
