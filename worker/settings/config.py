@@ -214,7 +214,7 @@ class Settings(BaseSettings):
     summary_style: Literal["auto", "free", "quotes"] = Field(
         default="auto",
         description="how summaries are written: in the model's words (free), or as the most telling"
-        " sentences that were said (quotes); auto: quotes with the bundled model, free with any other",
+        " sentences that were said (quotes); auto: quotes with the bundled model, else free",
     )
     notes: Literal["quotes", "free", "off"] = Field(
         default="quotes",
