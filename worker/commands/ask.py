@@ -1,5 +1,8 @@
-"""Ask a question about a stream and wait for the answer, which its owner gives from what it has in
-its window. Ctrl-C stops the waiting; the answer comes to the stream's `:answers` all the same.
+"""Ask a question about a stream and wait for the answer, with where it was said.
+
+The transcript is searched for sentences that have to do with the question. The stream's owner
+answers from what it has in its window, and from these. If nothing in it was ever named, nobody is
+asked. Ctrl-C stops the waiting; the answer comes to the stream's `:answers` all the same.
 """
 
 from __future__ import annotations
@@ -7,8 +10,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
+
+from redis import Redis
 
 from worker.commands.named_stream import known_stream, say_if_unowned
+from worker.commands.said import duration, said_in
+from worker.formats.writing.notes import Place
+from worker.keyspace.cited import cited
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.follow import Follower
 from worker.keyspace.keys import stream_keys
@@ -21,7 +30,11 @@ from worker.settings.options import (
     settings_from,
 )
 from worker.settings.rules import is_utf8
+from worker.views.notes.sentences import Sentence
+from worker.views.search import search
 
+NOT_SAID = "that was not said"
+MOST_CITED = 4  # sentences
 _BLOCK_SECONDS = 1.0
 
 
@@ -35,26 +48,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long to wait for the answer (default: 120)",
     )
+    parser.add_argument(
+        "--last",
+        type=duration,
+        metavar="TIME",
+        help="search what was said lately only, as in 90s, 10m or 2h (default: all)",
+    )
     add_settings(parser, SERVER_SETTINGS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """1 if no answer came in time."""
     _check_question(arguments.question)
-    settings = settings_from(arguments)
-    keys = stream_keys(arguments.key)
+    settings, stream = settings_from(arguments), arguments.key
     with connect(settings) as redis:
-        known_stream(redis, arguments.key)
-        say_if_unowned(redis, arguments.key)
+        known_stream(redis, stream)
+        found = search(arguments.question, said_in(redis, stream, arguments.last), most=MOST_CITED)
+        if found.is_strange:
+            print(NOT_SAID)
+            return 0
+        say_if_unowned(redis, stream)
         with connect_blocking(settings, _BLOCK_SECONDS) as blocking:
-            answers = Follower(blocking, [keys.answers], from_start=False)
-            id = request(redis, arguments.key, "ask", question=arguments.question)
+            answers = Follower(blocking, [stream_keys(stream).answers], from_start=False)
+            id = _ask(redis, arguments, found.supports)
             answer = _wait(answers, id, time.monotonic() + arguments.wait)
-    if answer is None:
-        print(f"weir ask: no answer yet; it will come in {keys.answers}, id {id}", file=sys.stderr)
-        return 1
-    print(answer)
+        if answer is None:
+            key = stream_keys(stream).answers
+            print(f"weir ask: no answer yet; it will come in {key}, id {id}", file=sys.stderr)
+            return 1
+        print(answer)
+        _print_said(redis, stream, found.supports)
     return 0
+
+
+def _ask(redis: Redis, arguments: argparse.Namespace, supports: Sequence[Sentence]) -> str:
+    """Hands the request over; its id."""
+    lines = (f"{one.speaker}: {one.text}" if one.speaker else one.text for one in supports)
+    cites = dict.fromkeys(entry for one in supports for entry in one.entries)
+    return request(
+        redis,
+        arguments.key,
+        "ask",
+        question=arguments.question,
+        said="\n".join(lines),
+        cites=" ".join(cites),
+    )
+
+
+def _print_said(redis: Redis, stream: str, supports: Sequence[Sentence]) -> None:
+    """What the transcript has of it, each with who, when and the entry."""
+    found = cited(redis, stream, (one.entries[0] for one in supports))
+    for one in supports:
+        first = found.get(one.entries[0])
+        place = Place(one.entries[0], one.speaker, first.start if first else None)
+        print(f"  [{place}] {one.text}")
 
 
 def _check_question(question: str) -> None:

@@ -26,7 +26,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1])
 if redis.call('ZADD', KEYS[2], 'NX', now, ARGV[3]) == 0 then return 0 end
 redis.call('EXPIRE', KEYS[2], ARGV[1])
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*',
-  'id', ARGV[3], 'kind', ARGV[4], 'question', ARGV[5])
+  'id', ARGV[3], 'kind', ARGV[4], 'question', ARGV[5], 'said', ARGV[6], 'cites', ARGV[7])
 return 1
 """
 
@@ -35,17 +35,28 @@ return 1
 class Request:
     """One request as the owner reads it. `question` is "" unless the kind is "ask".
 
-    entry_id: its place in `:requests`; id: the name its maker gave it, which the answer carries.
+    said: lines that have to do with the question, from anywhere in the transcript; cites: their
+    entries, blanks between them. entry_id: its place in `:requests`; id: the name its maker gave
+    it, which the answer carries.
     """
 
     entry_id: str
     id: str
     kind: Kind
     question: str = ""
+    said: str = ""
+    cites: str = ""
 
 
 def request(
-    redis: Redis, stream: str, kind: Kind, *, question: str = "", id: str | None = None
+    redis: Redis,
+    stream: str,
+    kind: Kind,
+    *,
+    question: str = "",
+    said: str = "",
+    cites: str = "",
+    id: str | None = None,
 ) -> str:
     """Ask the owner of `stream` for something; returns the request's id (a new one if None).
 
@@ -60,7 +71,8 @@ def request(
     keys = stream_keys(stream)
     script = redis.register_script(_REQUEST)
     limits = (REMEMBERED_SECONDS, _MAX_KEPT)
-    script(keys=[keys.requests, keys.requested], args=(*limits, id, kind, question.strip()))
+    asked = (question.strip(), said, cites)
+    script(keys=[keys.requests, keys.requested], args=(*limits, id, kind, *asked))
     return id
 
 
@@ -72,4 +84,5 @@ def parse_request(entry_id: str, fields: Mapping[bytes, bytes]) -> Request | Rej
         return Rejected(entry_id, f"kind={kind!r} is not one of {', '.join(KINDS)}", dict(fields))
     if kind == "ask" and not question:
         return Rejected(entry_id, "ask without a question", dict(fields))
-    return Request(entry_id, values.get(b"id") or entry_id, kind, question)
+    said, cites = values.get(b"said", ""), values.get(b"cites", "")
+    return Request(entry_id, values.get(b"id") or entry_id, kind, question, said, cites)

@@ -13,7 +13,7 @@ COMMANDS = {
     "streams": "every stream: owner, lag, tokens, window, memory, last summary",
     "drain": "empty a worker: it hands its streams to the others",
     "exporter": "serve lag and state of all streams to Prometheus, from Redis itself",
-    "ask": "ask a question about a stream and wait for the answer",
+    "ask": "ask a question about a stream; the answer comes with where it was said",
     "flush": "bring a stream's transcript and summary up to date now",
     "close": "end a stream: last summary, then no owner any more",
     "restore": "give raw text capitals and marks, line by line",

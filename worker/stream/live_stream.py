@@ -130,7 +130,9 @@ class LiveStream:
         if isinstance(request, Rejected):
             self._outputs.rejected(request.republished())
         elif request.kind == "ask":
-            self._rolling.ask(Question(request.id, request.question))
+            self._rolling.ask(
+                Question(request.id, request.question, said=request.said, cites=request.cites)
+            )
             return  # carried out when it is answered
         if request.kind == "flush" and (self._num_uncovered or self._rolling.is_summarising):
             return  # carried out when the summary that is due now is there

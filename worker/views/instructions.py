@@ -9,11 +9,17 @@ from engine.text import prompts
 
 @dataclass(frozen=True)
 class Instructions:
-    """`summarise_on` has a place for {summary}, `ask` for {question}."""
+    """`summarise_on` has a place for {summary}, `ask` for {question}, `ask_with` for {said} too;
+    "" if the model does not know what to do with that."""
 
     summarise: str
     summarise_on: str
     ask: str
+    ask_with: str
+
+    def asking(self, question: str, said: str) -> str:
+        wording = self.ask_with if said and self.ask_with else self.ask
+        return wording.format(question=question, said=said)
 
 
 # The bundled model was trained on these words and knows no others.
@@ -21,6 +27,7 @@ BUNDLED = Instructions(
     summarise=prompts.SUMMARISE,
     summarise_on=prompts.SUMMARISE_ON,
     ask="{question}",
+    ask_with="",
 )
 
 INSTRUCT = Instructions(
@@ -38,6 +45,11 @@ INSTRUCT = Instructions(
     ask=(
         "The text above is a live transcript that is still going on. Answer from it, briefly: "
         "{question}"
+    ),
+    ask_with=(
+        "The text above is a live transcript that is still going on. These lines of it, some of "
+        "them said long ago, may help:\n{said}\n\nAnswer from the text and these lines, briefly; "
+        "if they do not say it, write that it was not said: {question}"
     ),
 )
 

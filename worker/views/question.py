@@ -12,11 +12,14 @@ from worker.views.instructions import Instructions
 
 @dataclass(frozen=True)
 class Question:
-    """id: what the answer is found by (a request's id, or a prompt's name)."""
+    """id: what the answer is found by (a request's id, or a prompt's name). said: lines that have
+    to do with it, wherever they were said; cites: their entries."""
 
     id: str
     text: str
     is_rolling: bool = False
+    said: str = ""
+    cites: str = ""
 
 
 class Questions:
@@ -62,7 +65,8 @@ class Questions:
         """
         self._drafts.require_place()
         tokenizer = self._drafts.engine.tokenizer
-        wording = self._instructions.ask.format(question=self._waiting[0].text)
+        question = self._waiting[0]
+        wording = self._instructions.asking(question.text, question.said)
         prompt = tokenizer.encode(f"\n\n{wording}") + list(tokenizer.chat_parts().suffix)
         request = answer(self._drafts.engine, self._max_tokens)
         self._current = self._drafts.on_copy(session, prompt, request)
@@ -83,6 +87,7 @@ class Questions:
             "id": question.id,
             "question": question.text,
             "text": text.strip(),
+            "cites": question.cites,
             "seconds": f"{now - self._asked_at:.3f}",
         }
         return question, fields

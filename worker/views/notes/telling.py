@@ -14,6 +14,7 @@ NUM_STEM = 5  # letters: "open", "opened"; "deliver", "delivery"
 _UNSPACED_FROM = "\u0e00"  # Thai, and most of what comes after it
 # Long enough to be counted, and about nothing.
 _EMPTY_WORDS = """
+many
 about after again all also and any are because been before being but can can't could did does
 doing don't done even every for from get going gonna got had has have having he's her here him his
 how i'd i'm i've into isn't it's its just know let like little lot make may maybe mean more most
@@ -46,4 +47,9 @@ def _stems(word: str) -> list[str]:
     if max(word) >= _UNSPACED_FROM:
         return [word[at : at + 2] for at in range(max(1, len(word) - 1))]
     is_empty = len(word) < MIN_LETTERS or word.replace("’", "'") in _EMPTY
-    return [] if is_empty else [word[:NUM_STEM]]
+    return [] if is_empty else [_stem(word)]
+
+
+def _stem(word: str) -> str:
+    is_inflected = len(word) > MIN_LETTERS and word.endswith("s") and not word.endswith("ss")
+    return word[: len(word) - is_inflected][:NUM_STEM]

@@ -1,0 +1,86 @@
+"""`weir ask` tells where its answer was said, or that nobody said it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from redis import Redis
+
+from worker.keyspace.keys import stream_keys
+from worker.keyspace.requests import parse_request
+
+STREAM = "live:standup"
+KEYS = stream_keys(STREAM)
+Weir = Callable[..., tuple[int, str, str]]
+TALK = [
+    ("0", "Ann", "The gate at Carrow Bridge sticks."),
+    ("700", "Bo", "Sheila brings the sandbags on"),
+    ("705", "Bo", "Friday."),
+    ("1300", "Ann", "The gate is free now."),
+]
+
+
+@pytest.fixture
+def ids(redis: Redis) -> list[str]:
+    found = []
+    for start, speaker, text in TALK:
+        fields = {"text": text, "speaker": speaker, "start": start}
+        found.append(redis.xadd(STREAM, fields).decode())
+        joined = {"joined": "space"} if text == "Friday." else {}
+        redis.xadd(KEYS.transcript, fields | joined | {"entry": found[-1]})
+    return found
+
+
+@contextmanager
+def owner(redis: Redis) -> Iterator[list[dict[bytes, bytes]]]:
+    """Answers one question, as the stream's owner would."""
+    asked = list[dict[bytes, bytes]]()
+
+    def answer() -> None:
+        reply = redis.xread({KEYS.requests: "$"}, block=20_000)
+        for _, entries in reply:
+            for entry_id, fields in entries:
+                asked.append(fields)
+                request = parse_request(entry_id.decode(), fields)
+                redis.xadd(KEYS.answers, {"id": request.id, "text": "So it is."})
+
+    redis.xadd(KEYS.requests, {"kind": "flush"})
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield asked
+    thread.join()
+
+
+def test_an_answer_tells_where_it_was_said(redis: Redis, weir: Weir, ids: list[str]) -> None:
+    with owner(redis) as asked:
+        code, out, _ = weir("ask", STREAM, "Who brings sandbags?")
+    assert code == 0
+    assert out == (f"So it is.\n  [Bo 0:11:40, {ids[1]}] Sheila brings the sandbags on Friday.\n")
+    [fields] = asked
+    assert fields[b"said"] == b"Bo: Sheila brings the sandbags on Friday."
+    assert fields[b"cites"].decode().split() == ids[1:3]
+
+
+def test_what_nobody_said_is_asked_of_nobody(redis: Redis, weir: Weir, ids: list[str]) -> None:
+    code, out, err = weir("ask", STREAM, "Who sings the Zanzibar anthem?")
+    assert (code, out, err) == (0, "that was not said\n", "")
+    assert not redis.exists(KEYS.requests)
+
+
+def test_what_was_said_before_the_time_that_is_asked_about_is_left_out(
+    redis: Redis, weir: Weir, ids: list[str]
+) -> None:
+    with owner(redis) as asked:
+        weir("ask", STREAM, "Is the gate free?", "--last", "10m")
+    assert asked[0][b"cites"].decode() == ids[3]
+    code, out, _ = weir("ask", STREAM, "Who brings sandbags?", "--last", "90s")
+    assert (code, out) == (0, "that was not said\n")
+
+
+@pytest.mark.parametrize("wrong", ["10", "m", "0m", "ten minutes"])
+def test_a_time_that_is_none_is_refused(weir: Weir, wrong: str) -> None:
+    code, _, err = weir("ask", STREAM, "Who?", "--last", wrong)
+    assert (code, "write it as in 90s, 10m or 2h" in err) == (2, True)
