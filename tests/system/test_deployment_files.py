@@ -46,6 +46,12 @@ def load(path: Path) -> dict[str, Any]:
     return document
 
 
+def overlay_worker() -> dict[str, Any]:
+    worker = load(GPU_OVERLAY)["services"]["worker"]
+    assert isinstance(worker, dict)
+    return worker
+
+
 def services() -> dict[str, dict[str, Any]]:
     found = load(COMPOSE)["services"]
     assert isinstance(found, dict)
@@ -66,7 +72,7 @@ def test_compose_files_follow_the_compose_specification(path: Path) -> None:
 
 def test_ports_are_published_on_this_machine_only() -> None:
     ports = {name: s["ports"] for name, s in services().items() if "ports" in s}
-    assert set(ports) == {"redis", "prometheus", "grafana"}
+    assert set(ports) == {"redis", "prometheus", "alertmanager", "grafana"}
     for name, published in ports.items():
         assert all(str(port).startswith("127.0.0.1:") for port in published), name
 
@@ -103,13 +109,64 @@ def test_the_only_environment_of_a_worker_is_what_settings_know() -> None:
     overlay = load(GPU_OVERLAY)["services"]["worker"]["environment"]
     names = {*services()["worker"]["environment"], *overlay}
     known = {ENV_PREFIX + field.upper() for field in Settings.model_fields}
-    assert names <= known, names - known
+    assert names - known == {"HF_TOKEN"}
+
+
+def test_every_setting_reaches_a_worker() -> None:
+    """But for the password itself, which is a secret's file."""
+    every = {ENV_PREFIX + field.upper() for field in Settings.model_fields}
+    assert every - set(services()["worker"]["environment"]) == {"WEIR_REDIS_PASSWORD"}
+
+
+def test_the_server_is_full_before_its_container_is() -> None:
+    """With room for clients, and for what changes while the append-only file is rewritten."""
+    config = (ROOT / "ops/valkey/valkey.conf").read_text()
+    [most] = re.findall(r"^maxmemory (\d+)mb$", config, re.M)
+    limit = services()["redis"]["deploy"]["resources"]["limits"]["memory"]
+    assert int(most) * 2**20 <= 0.7 * int(limit.removesuffix("G")) * 2**30
+
+
+def test_every_role_has_its_own_user_and_no_other_password() -> None:
+    for name, role in (("worker", "worker"), ("exporter", "exporter"), ("publish", "publisher")):
+        service = services()[name]
+        assert service["environment"]["WEIR_REDIS_URL"] == f"redis://{role}@redis:6379/0"
+        secret = f"{role}_password"
+        assert service["secrets"] == [secret]
+        assert service["environment"]["WEIR_REDIS_PASSWORD_FILE"] == f"/run/secrets/{secret}"
+
+
+def test_what_people_set_for_themselves_is_not_committed() -> None:
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", ".env"], cwd=ROOT, check=False)
+    assert ignored.returncode == 0
+
+
+def test_alerts_reach_whom_the_secret_names() -> None:
+    [manager] = load(PROMETHEUS / "prometheus.yml")["alerting"]["alertmanagers"]
+    [target] = manager["static_configs"][0]["targets"]
+    assert target.partition(":")[0] in services()
+    config = load(ROOT / "ops/alertmanager/alertmanager.yml")
+    receivers = {receiver["name"]: receiver for receiver in config["receivers"]}
+    [hook] = receivers[config["route"]["receiver"]]["webhook_configs"]
+    name = hook["url_file"].removeprefix("/run/secrets/")
+    assert name in services()["alertmanager"]["secrets"]
+    assert name in load(COMPOSE)["secrets"]
+
+
+def test_inhibitions_and_routes_name_alerts_that_exist() -> None:
+    alerts = {rule["alert"] for group in rule_groups() for rule in group["rules"]}
+    config = load(ROOT / "ops/alertmanager/alertmanager.yml")
+    for rule in config["inhibit_rules"]:
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
+            pattern = re.fullmatch(r'alertname=~?"(.*)"', matcher)
+            assert pattern
+            for part in pattern[1].split("|"):
+                assert any(re.fullmatch(part, alert) for alert in alerts), part
 
 
 def test_the_exporter_s_environment_is_what_it_reads() -> None:
     parser = OneLineParser()
     exporter.add_arguments(parser)
-    known = {*read_environment(parser, "exporter"), "WEIR_PATTERN"}
+    known = {*read_environment(parser, "exporter"), "WEIR_PATTERN", "WEIR_LOG_FORMAT"}
     known |= {ENV_PREFIX + name.upper() for name in SERVER_SETTINGS}
     assert set(services()["exporter"]["environment"]) <= known
 
@@ -127,7 +184,7 @@ def test_prometheus_finds_the_exporter_where_it_listens() -> None:
 def test_the_environment_of_a_worker_makes_valid_settings(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "redis_password").write_text("secret")
+    (tmp_path / "worker_password").write_text("secret")
     overlay = load(GPU_OVERLAY)["services"]["worker"]["environment"]
     for extra in ({}, overlay):
         for name, value in {**services()["worker"]["environment"], **extra}.items():
@@ -166,8 +223,9 @@ def test_passwords_are_secrets_from_files_that_git_ignores() -> None:
 def test_the_secrets_are_explained_where_they_are_expected() -> None:
     readme = (ROOT / "ops/secrets/README.md").read_text()
     made = re.search(r"for name in ([a-z ]+); do", readme)
-    assert made
-    expected = {f"ops/secrets/{name}_password.txt" for name in made[1].split()}
+    touched = re.search(r"touch (\S+)", readme)
+    assert made and touched
+    expected = {f"ops/secrets/{name}_password.txt" for name in made[1].split()} | {touched[1]}
     assert {secret["file"] for secret in load(COMPOSE)["secrets"].values()} == expected
 
 
@@ -223,10 +281,14 @@ def test_the_image_runs_weir_worker_as_nobody_special() -> None:
     assert "/livez" in last("HEALTHCHECK")
 
 
-def test_the_image_installs_what_was_tested_together_and_no_compiler_but_for_a_gpu() -> None:
+def test_the_image_installs_what_is_locked_and_no_compiler_but_for_a_gpu() -> None:
     installs = [rest for name, rest in dockerfile() if name == "RUN" and "pip install" in rest]
-    assert installs
-    assert all("-c constraints.txt" in rest or "--no-deps" in rest for rest in installs)
+    assert len(installs) == 3 and all("--no-deps" in rest for rest in installs)
+    assert all("--require-hashes" in rest for rest in installs[:2])
+    assert "pip check" in installs[2]
+    for service, torch in ((services()["worker"], "cpu"), (overlay_worker(), "cuda")):
+        assert service["build"]["args"]["TORCH"] == torch
+        assert (ROOT / f"ops/lock/torch-{torch}.txt").exists()
     packages = [
         rest.split("apt-get install")[1].split("&&")[0].split()
         for _, rest in dockerfile()
@@ -236,9 +298,7 @@ def test_the_image_installs_what_was_tested_together_and_no_compiler_but_for_a_g
     assert ("ARG", 'SYSTEM_PACKAGES=""') in dockerfile()
     assert "SYSTEM_PACKAGES" not in COMPOSE.read_text()
     # Triton has what starts its kernels built when they are first used.
-    assert load(GPU_OVERLAY)["services"]["worker"]["build"]["args"]["SYSTEM_PACKAGES"] == (
-        "gcc libc6-dev"
-    )
+    assert overlay_worker()["build"]["args"]["SYSTEM_PACKAGES"] == "gcc libc6-dev"
 
 
 def test_the_build_copies_what_exists_and_the_context_lets_through() -> None:

@@ -21,6 +21,7 @@ from worker.settings.options import (
     whole_number,
 )
 from worker.watch.health import HealthServer, PortTaken
+from worker.watch.logs import set_format
 from worker.watch.steady_registry import SteadyRegistry
 
 _REPLY_SECONDS = 2.0  # Prometheus waits for 5 s here; who gave up by then could not say why
@@ -44,13 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many streams are named at most, of those furthest behind and of those in trouble"
         " (default: %(default)s)",
     )
-    add_settings(parser, (*SERVER_SETTINGS, "pattern"))
+    add_settings(parser, (*SERVER_SETTINGS, "pattern", "log_format"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Until SIGTERM or Ctrl-C. A server that is away now may come later."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     settings = settings_from(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    set_format(logging.getLogger(), settings.log_format)
     server = _server(settings, arguments)
     server.start()
     print(f"metrics at http://{arguments.host}:{server.port}/metrics", flush=True)

@@ -30,6 +30,7 @@ from worker.stream.outbox import Commit
 from worker.stream.recovery import open_stream
 from worker.stream.snapshots import Snapshots
 from worker.stream.standing import Reached, stand
+from worker.watch.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,11 @@ class Ownership:
         """Takes the stream up where its last owner left it, if there is room and it is free.
         reached: how far it was read here already, if it was; what is missing then is told in any
         case. Raises what passes (`is_passing`)."""
-        if name in self.streams or not (reached or self._may_take(name)):
-            return
+        with about(lambda: {"stream": name}):
+            if name not in self.streams and (reached or self._may_take(name)):
+                self._take(name, reached)
+
+    def _take(self, name: str, reached: Reached | None) -> None:
         try:
             require_sound(self._redis, name)
             lease = self._leases.acquire(name)
@@ -100,7 +104,8 @@ class Ownership:
             return
         self._hold(stream)
         self._kit.metrics.adopted(time.perf_counter() - started)
-        log.info("%s: owned, epoch %d", lease.stream, lease.epoch)
+        with about(stream.told):
+            log.info("%s: owned, epoch %d", lease.stream, lease.epoch)
 
     def begin_round(self, *, with_all: bool = False) -> None:
         """Which streams the round is about: those that have work, and some of the others."""
@@ -119,11 +124,13 @@ class Ownership:
 
     def _do(self, part: Callable[[LiveStream], None], stream: LiveStream) -> None:
         try:
-            part(stream)
+            with about(stream.told):
+                part(stream)
         except Exception as error:
             if is_passing(error):
                 raise
-            log.exception("%s: dropped after a failure of its own", stream.name)
+            with about(stream.told):
+                log.exception("%s: dropped after a failure of its own", stream.name)
             self._failed(stream.name, error)
             self._drop(stream)
 
@@ -200,7 +207,8 @@ class Ownership:
 
     def _try_commit(self, stream: LiveStream) -> RedisError | None:
         try:
-            self._commit(stream)
+            with about(stream.told):
+                self._commit(stream)
         except RedisError as error:
             return error
         return None
@@ -208,19 +216,23 @@ class Ownership:
     def tend(self) -> None:
         """What is due by the clock: snapshots, streams that are over or lost, leases."""
         for stream in self._in_round:
-            stream.save(self._snapshots)
-            if stream.loss:
-                self._begin_again(stream, stream.loss)
-            elif stream.is_closed:
-                if stream.is_followed:
-                    self._again[stream.name] = stream.reached
-                self._give_back(stream, "it has ended")
-            elif stream.goes_now:
-                self.let_go(stream)
+            with about(stream.told):
+                self._tend(stream)
         for stream in self._renewal.lost(self.streams, self._kit.clock()):
             self.take_again(stream)
         self._take_back()
         self.rounds.let_rest()
+
+    def _tend(self, stream: LiveStream) -> None:
+        stream.save(self._snapshots)
+        if stream.loss:
+            self._begin_again(stream, stream.loss)
+        elif stream.is_closed:
+            if stream.is_followed:
+                self._again[stream.name] = stream.reached
+            self._give_back(stream, "it has ended")
+        elif stream.goes_now:
+            self.let_go(stream)
 
     def _take_back(self) -> None:
         """What the server does not answer to now is done in the next round."""
@@ -251,7 +263,8 @@ class Ownership:
     def _leave(self, stream: LiveStream, *, with_session: bool) -> bool:
         """Whether Redis answered."""
         try:
-            self.let_go(stream, with_session=with_session)
+            with about(stream.told):
+                self.let_go(stream, with_session=with_session)
         except RedisError as error:
             log.warning("%s: left without a last commit: %s", stream.name, error)
             self._drop(stream)

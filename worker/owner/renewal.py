@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from worker.keyspace.lease import Leases, Refusal
 from worker.owner.rotation import Rotation
 from worker.stream.live_stream import LiveStream
+from worker.watch.logs import about
 from worker.watch.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Renewal:
         known = {outbox.lease: outbox.checkpoint.num_commits for outbox in due}
         refused = self._leases.renew(known)
         for lease, why in refused.items():
-            log.warning("%s: dropped: %s", lease.stream, _LOST[why])
+            with about(streams[lease.stream].told):
+                log.warning("%s: dropped: %s", lease.stream, _LOST[why])
             self._metrics.lease_lost(why)
         return [streams[lease.stream] for lease in refused]

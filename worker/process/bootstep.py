@@ -37,6 +37,7 @@ from worker.watch.health import (
     PortTaken,
     check_redis,
 )
+from worker.watch.logs import set_format
 from worker.watch.metrics import Metrics
 from worker.watch.steady_registry import SteadyRegistry
 
@@ -70,6 +71,10 @@ class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
         # Workers need not know each other, Redis says who owns what. Mingle alone would cost a
         # second at each start, and the three get in the way of reconnecting to Redis.
         worker.options.update(without_gossip=True, without_mingle=True, without_heartbeat=True)
+        log_format = worker.app.settings.log_format
+        worker.quiet = worker.quiet or log_format == "json"  # else there is a banner first
+        for name in (None, "celery.task"):  # those that Celery has given handlers
+            set_format(logging.getLogger(name), log_format)
         super().__init__(worker, **options)
 
     def start(self, worker: WorkController) -> None:

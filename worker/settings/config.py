@@ -246,6 +246,11 @@ class Settings(BaseSettings):
         default=1000, ge=1, description="keep about this many memory entries"
     )
 
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="how logs are written: as text, or as a JSON object a line, which names stream,"
+        " epoch and entry",
+    )
     metrics_host: str = Field(
         default="127.0.0.1", description="address of /metrics, /livez and so on"
     )
@@ -321,7 +326,7 @@ class Settings(BaseSettings):
             return self.redis_password.get_secret_value()
         if self.redis_password_file is None:
             return None
-        return self.redis_password_file.read_text(encoding="utf-8").split("\n", 1)[0].strip()
+        return self.redis_password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
 
 
 def load_settings() -> Settings:

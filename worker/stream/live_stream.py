@@ -59,6 +59,11 @@ class LiveStream:
     def name(self) -> str:
         return self.outbox.lease.stream
 
+    def told(self) -> dict[str, str | int]:
+        """For logs; the entry is the last whose outputs are durable."""
+        lease, entry = self.outbox.lease, self.outbox.checkpoint.entry_id
+        return {"stream": lease.stream, "epoch": lease.epoch, "entry": entry}
+
     @property
     def inbox(self) -> Inbox:
         return self._settling.inbox
