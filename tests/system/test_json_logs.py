@@ -39,9 +39,7 @@ def test_every_line_of_a_worker_is_json(tmp_path: Path) -> None:
             assert worker.end() == 0
         written = worker.output().splitlines()
         lines = [json.loads(line) for line in written if line.startswith("{")]
-    assert not [
-        line for line in written if re.match(r"\[\d{4}-|\d{4}-", line)
-    ]  # as text logs begin
+    assert not [line for line in written if re.match(r"\[\d{4}-|\d{4}-", line)]  # text
     assert "-------------- celery@" not in "".join(written)
     assert any(line["message"].endswith(" ready.") for line in lines)
 
