@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from engine.schedule.session import Session as Session
     from engine.sentences.cutting import is_telling as is_telling
     from engine.sentences.highlighter import Highlighter as Highlighter
+    from engine.sizing.choice import Asked as Asked
+    from engine.sizing.fit import fitted as fitted
+    from engine.sizing.fit import planned as planned
+    from engine.sizing.plan import Plan as Plan
     from engine.stats import Loss as Loss
     from engine.stats import MemoryReport as MemoryReport
     from engine.stats import StepReport as StepReport
@@ -69,6 +73,10 @@ _HOMES = {
     "Session": "engine.schedule.session",
     "is_telling": "engine.sentences.cutting",
     "Highlighter": "engine.sentences.highlighter",
+    "Asked": "engine.sizing.choice",
+    "fitted": "engine.sizing.fit",
+    "planned": "engine.sizing.fit",
+    "Plan": "engine.sizing.plan",
     "Loss": "engine.stats",
     "MemoryReport": "engine.stats",
     "StepReport": "engine.stats",

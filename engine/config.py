@@ -14,6 +14,9 @@ DTYPES = ("float32", "bfloat16", "float16")
 KV_DTYPES = (*DTYPES, "int8")
 WEIGHT_DTYPES = ("int8", "int4")
 COMPUTE_DTYPES = ("int8",)
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+INT4_GROUP = 32  # inputs of a linear layer that share a scale in int4
+MODELS_DIR = Path("~/.cache/weir/models")
 MAX_THREADS = 1024  # with more than the system gives, torch crashes
 OWN_DTYPES = {
     "kv_dtype": KV_DTYPES,
@@ -62,7 +65,7 @@ class EngineConfig:
     num_sessions: int | None = None
     chat_template: str | None = None
     thought_tokens: int = 0
-    models_dir: Path = Path("~/.cache/weir/models")
+    models_dir: Path = MODELS_DIR
     park_dir: Path | None = None
     park_host_bytes: int = 2**30
 
@@ -132,11 +135,12 @@ class EngineConfig:
         return self.num_sessions or self.num_rows
 
     def _convert(self) -> None:
-        """NumPy's integers become ints; `model` may come as a Path and `park_dir` as a str."""
+        """NumPy's integers become ints; `model` may come as a Path, a folder as a str."""
         if isinstance(self.model, Path):
             object.__setattr__(self, "model", str(self.model))
-        if isinstance(self.park_dir, str):
-            object.__setattr__(self, "park_dir", Path(self.park_dir))
+        for name in ("models_dir", "park_dir"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, Path(getattr(self, name)))
         for field in fields(self):
             value = getattr(self, field.name)
             is_unset = value is None and field.default is None

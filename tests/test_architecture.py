@@ -105,21 +105,22 @@ ROOMS: dict[str, str] = {
     "engine.stats": "schedule",
     "engine.attention": "schedule memory",
     "engine.text": "errors schedule",
-    "engine.weights": "errors attention",
+    "engine.weights": "config errors attention",
     "engine.restore": "errors",
     "engine.sentences": "errors restore",
     "engine.gpu": "schedule memory attention",
     "engine.model": "config errors schedule memory attention weights gpu",
+    "engine.sizing": "config errors memory attention weights model",
     "engine.evaluate": "config schedule attention model",
     "engine.cache": "config errors schedule memory attention model",
     "engine.parking": "errors stats schedule memory model",
     "engine.engine": "config errors stats schedule text model parking",
     "engine.chat": "errors schedule text engine",
-    "engine.bench": "config errors schedule memory attention model engine",
+    "engine.bench": "config errors schedule memory attention model sizing engine",
     "engine.evals": "config errors schedule sentences text model engine bench",
     "engine": (
-        "config errors stats schedule text restore sentences model cache engine chat"  # its face
-    ),
+        "config errors stats schedule text restore sentences model sizing cache engine chat"
+    ),  # its face
     # the worker
     "worker": "",
     "worker.intake": "",
@@ -138,8 +139,8 @@ ROOMS: dict[str, str] = {
     "worker.__main__": "cli",
     "worker.demo": "intake formats settings keyspace",
     "worker.commands": (
-        "engine engine.bench engine.evals intake formats settings keyspace views watch pipeline "
-        "exporter cli demo"
+        "engine engine.bench engine.evals intake formats settings keyspace views watch stream "
+        "pipeline exporter cli demo"
     ),
 }
 
@@ -220,6 +221,7 @@ def test_few_files_of_the_engine_know_transformers() -> None:
     known = (
         "model.load",
         "model.gguf",
+        "sizing.shape",
         "model.model",
         "attention.hook",
         "attention.adapters",
@@ -239,6 +241,8 @@ def test_what_decides_is_integers_without_torch() -> None:
         "engine.errors",
         "engine.restore.joints",
         "engine.restore.spelling",
+        "engine.sizing.choice",
+        "engine.sizing.plan",
         "engine.text.prompts",
     ):
         tensors = {module.partition(".")[0] for module in loaded_with(name)}

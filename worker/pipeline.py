@@ -7,6 +7,7 @@ commit or nothing of it, and the next owner goes on from there.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import queue
@@ -26,9 +27,11 @@ from worker.owner.census import Census
 from worker.owner.handover import OnGiven
 from worker.owner.ownership import Ownership
 from worker.settings.config import Settings
-from worker.stream.kit import Kit, engine_config
+from worker.stream.kit import Kit, engine_config, setup_line
 from worker.stream.live_stream import LiveStream
 from worker.watch.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 MAX_CLOSING_STEPS = 64
 # Of the time that the end may take. What is not computed by then is fed again from the transcript,
@@ -63,7 +66,9 @@ class Pipeline:
         """Loads the engine. Raises engine.EngineError and ValueError, each with what to do."""
         config = engine_config(settings)
         metrics.describe(model=config.model, device=config.device, dtype=config.dtype)
-        kit = Kit.make(Engine.load(config), settings, metrics)
+        engine = Engine.load(config)
+        logger.info("%s", setup_line(engine))
+        kit = Kit.make(engine, settings, metrics)
         source = Source(connect_blocking(settings, settings.block_seconds), settings.entry_limits)
         owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         return cls(kit, connect(settings, waits_once=True), source, owner=owner)

@@ -52,7 +52,7 @@ def _measure(options: argparse.Namespace) -> None:
     # Read when torch is loaded: below it, the profiler tells of every start and stop.
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     # Only now: whoever asks for --help need not wait for torch.
-    from engine.bench.machine import num_usable_cores  # noqa: PLC0415
+    from engine.sizing.machine import num_usable_cores  # noqa: PLC0415
 
     shared: dict[str, Any] = {
         "models": options.model or MODELS,

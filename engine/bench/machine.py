@@ -23,13 +23,6 @@ class Machine:
     load_average_before: tuple[float, float, float]
 
 
-def num_usable_cores() -> int:
-    """Cores that this process may run on: every participant gets that many threads."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def this_machine(num_threads: int) -> Machine:
     return Machine(
         cpu=_cpu_name(),

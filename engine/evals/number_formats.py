@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from engine.bench.interleaved import Advance, InterleavedRuns, Run, Work, run_interleaved
 from engine.bench.progress import stage
 from engine.bench.subject import feed
-from engine.config import EngineConfig
+from engine.config import MODELS_DIR, EngineConfig
 from engine.engine import Engine
 from engine.errors import ConfigError, ModelRefused
 from engine.evals.reading import Mean, losses_of
@@ -50,6 +51,7 @@ class Trial:
     device: str
     texts: Texts
     max_tokens: int = 4096
+    models_dir: Path = MODELS_DIR
     num_sinks: int = 4
     num_recent: int = 252
     rounds: int = 5
@@ -69,6 +71,7 @@ class Trial:
             num_rows=NUM_ROWS,
             max_chunk=CHUNK,
             device=self.device,
+            models_dir=self.models_dir,
         )
         return replace(plain, **formats)  # type: ignore[arg-type]  # all of them are text
 

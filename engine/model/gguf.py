@@ -25,6 +25,22 @@ READ_BYTES = 2**22
 def converted(file: Path, models_dir: Path, dtype: str) -> Path:
     """The folder that `file` was converted to, now or before: weights in `dtype`, tokenizer, chat
     template. ModelRefused names what cannot be read."""
+    folder = _folder_of(file, models_dir, dtype)
+    if not folder.is_dir():
+        _convert(file.resolve(), folder, dtype)
+    return folder
+
+
+def configured(file: Path, models_dir: Path) -> tuple[str, dict[str, str]]:
+    """Where transformers finds the configuration in `file`, and with what options: in what it was
+    converted to, whatever the format, or else in the file itself, which takes seconds."""
+    folder = _folder_of(file, models_dir, "*")
+    if found := sorted(folder.parent.glob(folder.name)):
+        return str(found[0]), {}
+    return str(file.parent), {"gguf_file": file.name}
+
+
+def _folder_of(file: Path, models_dir: Path, dtype: str) -> Path:
     if PART.search(file.name):
         raise ModelRefused(f"{file} is one of several parts: join them first (gguf-split --merge).")
     with file.open("rb") as head:
@@ -32,10 +48,7 @@ def converted(file: Path, models_dir: Path, dtype: str) -> Path:
             raise ModelRefused(f"{file} is no GGUF file.")
     stat = file.stat()
     digest = _digest(file.resolve(), stat.st_size, stat.st_mtime_ns)
-    folder = models_dir.expanduser() / "converted" / f"{digest[:16]}-{dtype}"
-    if not folder.is_dir():
-        _convert(file.resolve(), folder, dtype)
-    return folder
+    return models_dir.expanduser() / "converted" / f"{digest[:16]}-{dtype}"
 
 
 @lru_cache(maxsize=8)

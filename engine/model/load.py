@@ -48,9 +48,9 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
     """Load weights in safetensors, never code. ModelRefused names what failed or cannot stream,
     ConfigError a device that is not there, or what int8 and int4 weights lack."""
     refuse_missing(config.device)
-    source = source_of(config)
     if not sys.stderr.isatty():
         disable_progress_bar()  # type: ignore[no-untyped-call]
+    source = source_of(config)
     hf_config = _fetch(AutoConfig.from_pretrained, source)
     with refusing(config.model):
         refuse_by_config(hf_config)

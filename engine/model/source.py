@@ -19,7 +19,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from engine.config import EngineConfig
 from engine.errors import ModelRefused
 from engine.model.added import AddedModels
-from engine.model.gguf import converted
+from engine.model.gguf import configured, converted
 
 BUNDLED = Path(__file__).parents[1] / "bundled"
 CONNECTING_SECONDS = 3.0
@@ -29,12 +29,29 @@ IN_PLAIN_FORMATS = "name the model's unquantised weights; WEIR_WEIGHT_DTYPE make
 
 def source_of(config: EngineConfig) -> str:
     """A folder that transformers can read, or a hub id. ModelRefused: it is none, and why."""
+    place = _place_of(config)
+    if isinstance(place, Path) and place.is_file():
+        return str(converted(place, config.models_dir, config.dtype))
+    return str(place)
+
+
+def described_at(config: EngineConfig) -> tuple[str, dict[str, str]]:
+    """Where transformers finds the model's configuration, and with what options: as `source_of`,
+    but no GGUF file is converted for it."""
+    place = _place_of(config)
+    if isinstance(place, Path) and place.is_file():
+        return configured(place, config.models_dir)
+    return str(place), {}
+
+
+def _place_of(config: EngineConfig) -> Path | str:
+    """A folder, a GGUF file or a hub id."""
     if config.model == "bundled":
-        return str(BUNDLED)
+        return BUNDLED
     added = AddedModels(config.models_dir).folder_of(config.model)
     path = added or Path(config.model).expanduser()
     if path.suffix == ".gguf" or path.is_dir():
-        return str(_folder(path, config))
+        return _in_folder(path, config)
     if path.is_file():
         raise ModelRefused(f"{path} is a file: name the folder that it lies in, or a GGUF file.")
     if config.model.startswith(("/", ".", "~")) or config.model.count("/") > 1:
@@ -43,17 +60,17 @@ def source_of(config: EngineConfig) -> str:
     return config.model
 
 
-def _folder(path: Path, config: EngineConfig) -> Path:
+def _in_folder(path: Path, config: EngineConfig) -> Path:
     if not path.exists():
         raise ModelRefused(f"{config.model} could not be loaded: there is no such file.")
     if path.is_file():
-        return converted(path, config.models_dir, config.dtype)
+        return path
     files = sorted(path.glob("*.gguf"))
     if (path / "config.json").exists():
         _refuse_by_files(path)
         return path
     if len(files) == 1:
-        return converted(files[0], config.models_dir, config.dtype)
+        return files[0]
     if files:
         names = ", ".join(file.name for file in files)
         raise ModelRefused(f"{path} has several GGUF files; name one of them: {names}.")

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-GROUP = 32  # inputs
+from engine.config import INT4_GROUP as GROUP
+
 # Codes count from 0 to 15, and the operation takes 8 off them.
 MIDDLE = 8
 # With more tokens it is faster to unpack the weights once than to have each four tokens do it.
@@ -68,7 +69,7 @@ class PackedInt4Linear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.bias = linear.bias
-        self.block = BLOCK.get(torch.backends.cpu.get_cpu_capability(), 0)
+        self.block = int4_block()
         if not self.block:
             raise ValueError("no layout is known for this processor")
         self.packed, self.steps = self._arranged(linear)
@@ -111,6 +112,11 @@ class PackedInt4Linear(nn.Module):
         differences = codes.view(torch.int8).sub_(MIDDLE).view(-1, GROUP, self.steps.shape[1])
         scales, middles = self.steps.permute(2, 0, 1).unsqueeze(2).contiguous()
         return torch.addcmul(middles, differences.bfloat16(), scales).flatten(0, 1)
+
+
+def int4_block() -> int:
+    """Outputs that lie together on this processor; 0 where that is not known."""
+    return BLOCK.get(torch.backends.cpu.get_cpu_capability(), 0)
 
 
 def _ops() -> Any:

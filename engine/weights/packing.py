@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.weights.fused_linear import FusedLinear, FusedProduct, fusible_in, join
-from engine.weights.int4_linear import Int4Linear, PackedInt4Linear
+from engine.weights.int4_linear import GROUP, Int4Linear, PackedInt4Linear
 from engine.weights.int8_linear import Int8Linear, multiplies_int8
 
 Unpacked: TypeAlias = "nn.Linear | Int4Linear"
@@ -57,6 +57,15 @@ class PackedLinear(nn.Module):
         linear = _ops().mkldnn._linear_pointwise
         outputs: Tensor = linear(inputs, self.packed, self.bias, "none", [], "")
         return outputs
+
+
+def packed_dtypes() -> frozenset[str]:
+    """The floats in which this processor's library arranges weights."""
+    names = {dtype: str(dtype).removeprefix("torch.") for dtype in PACKED_DTYPES}
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return frozenset()
+    small = {dtype: nn.Linear(GROUP, GROUP, dtype=dtype) for dtype in names}
+    return frozenset(names[dtype] for dtype, linear in small.items() if _packed(linear, 16))
 
 
 def pack_linears(model: nn.Module, input_bits: int = 16) -> None:

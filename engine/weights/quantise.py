@@ -37,7 +37,7 @@ def quantise(hf: PreTrainedModel, weight_dtype: str) -> None:
     ConfigError: torchao is not installed. NotStreamable: nothing to quantise.
     """
     quantization = _torchao()
-    linears = _linears(hf)
+    linears = linears_of(hf)
     if weight_dtype == "int4":
         linears = {n: linear for n, linear in linears.items() if linear.in_features % GROUP == 0}
     if not linears:
@@ -48,7 +48,8 @@ def quantise(hf: PreTrainedModel, weight_dtype: str) -> None:
         setattr(hf.get_submodule(parent), own_name, in_dtype(linear, quantization))
 
 
-def _linears(hf: PreTrainedModel) -> dict[str, nn.Linear]:
+def linears_of(hf: PreTrainedModel) -> dict[str, nn.Linear]:
+    """By name, those between embedding and output layer."""
     output = hf.get_output_embeddings()  # type: ignore[no-untyped-call]
     return {
         name: module

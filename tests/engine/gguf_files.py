@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+from transformers import LlamaConfig
 
 from engine.bench.peers.gguf_file import convert
 from engine.model.source import BUNDLED
+from tests.engine.families import SIZES, tiny_of
+
+
+def exported(folder: Path) -> Path:
+    """A tiny random Llama with as many tokens as the bundled tokenizer has."""
+    tiny_of(LlamaConfig(**{**SIZES, "vocab_size": 4096})).save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["rope_theta"] = config.get("rope_theta", 10000.0)
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 def write(folder: Path, file: Path, type_name: str = "f32", *, chat_template: str) -> Path:

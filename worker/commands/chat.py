@@ -28,9 +28,9 @@ from worker.settings.rules import THEIR_NAMES, is_utf8
 if TYPE_CHECKING:
     from worker.settings.config import Settings
 
-NUMBERS = ("dtype", "kv_dtype", "weight_dtype", "compute_dtype")
+FORMATS = ("dtype", "kv_dtype", "weight_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
-SETTINGS = ("model", "device", *NUMBERS, "num_threads", "chat_template", "models_dir", *WINDOW)
+PLAIN = ("model", "device", "num_threads", "chat_template", "models_dir", *WINDOW)
 SAMPLING = {
     "temperature": float,
     "top_k": int,
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--show-thinking", action="store_true", help="think (--thinking on), and show it in grey"
     )
-    add_settings(parser, (*SETTINGS, *THINKING, *reversed(THEIR_NAMES)))
+    add_settings(parser, (*PLAIN, *FORMATS, "compute_dtype", *THINKING, *reversed(THEIR_NAMES)))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -170,9 +170,12 @@ def _begun(settings: Settings, arguments: argparse.Namespace) -> engine.Chat:
         num_rows=1,
         num_sessions=2,  # a thinking model answers on a copy
         thought_tokens=settings.thinking_tokens if is_aloud else settings.thought_tokens,
-        **{name: getattr(settings, name) for name in SETTINGS},
+        weight_dtype="int8" if settings.compute_dtype else None,
+        compute_dtype=settings.compute_dtype,
+        **{name: getattr(settings, name) for name in PLAIN},
     )
-    loaded = engine.Engine.load(config)
+    asked = {name: getattr(settings, name) for name in FORMATS}
+    loaded = engine.Engine.load(engine.fitted(config, engine.Asked(num_rows=1, **asked)))
     return engine.Chat(
         loaded,
         system=arguments.system,

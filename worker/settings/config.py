@@ -80,19 +80,20 @@ class Settings(BaseSettings):
     device: Annotated[str, AfterValidator(rules.device)] = Field(
         default="cpu", description="where the model runs: cpu, cuda or cuda:N"
     )
-    dtype: Literal["float32", "bfloat16", "float16"] = Field(
-        default="float32",
-        description="number format of arithmetic, and of what has none of its own below",
+    dtype: Literal["float32", "bfloat16", "float16"] | None = Field(
+        default=None,
+        description="number format of arithmetic, and of what has none of its own below; unset: as"
+        " suits model and machine, weights and window memory too (`weir plan` says how)",
     )
     kv_dtype: Literal["float32", "bfloat16", "float16", "int8"] | None = Field(
         default=None,
         description="number format of window memory: float32, bfloat16, float16 or int8; unset: as"
-        " WEIR_DTYPE",
+        " WEIR_DTYPE, if that is set, else as suits",
     )
-    weight_dtype: Literal["int8", "int4"] | None = Field(
+    weight_dtype: Literal["same", "int8", "int4"] | None = Field(
         default=None,
         description="number format of the weights of linear layers: int8 or int4 (needs the extra"
-        " `quantized`); unset: as WEIR_DTYPE",
+        " `quantized`), or the same as WEIR_DTYPE; unset: the same, if that is set, else as suits",
     )
     compute_dtype: Annotated[Literal["int8"] | None, AfterValidator(rules.compute_dtype)] = Field(
         default=None,
@@ -139,10 +140,11 @@ class Settings(BaseSettings):
     n_discard: Annotated[int | None, AfterValidator(rules.num_discard)] = Field(
         default=None, description="their name for num_discard"
     )
-    num_rows: int = Field(
-        default=48,
+    num_rows: int | None = Field(
+        default=None,
         ge=2,
-        description="rows of window memory, reserved at the start: sessions computed at a time",
+        description="rows of window memory, reserved at the start: sessions computed at a time;"
+        " unset: as suits, 4 to 48 on a CPU",
     )
     max_streams: int = Field(
         default=1000,
@@ -156,9 +158,13 @@ class Settings(BaseSettings):
         default=Path(".cache/parked"),
         description="where parked sessions are kept on disk; workers may share it",
     )
-    max_chunk: int = Field(default=256, ge=1, description="tokens of one stream in one step")
-    max_step_tokens: Annotated[int, AfterValidator(rules.step_tokens)] = Field(
-        default=1024, ge=1, description="tokens of all streams in one step"
+    max_chunk: int | None = Field(
+        default=None,
+        ge=1,
+        description="tokens of one stream in one step; unset: as suits, 256 for a small model",
+    )
+    max_step_tokens: Annotated[int | None, AfterValidator(rules.step_tokens)] = Field(
+        default=None, ge=1, description="tokens of all streams in one step; unset: four chunks"
     )
 
     lease_seconds: float = Field(

@@ -18,6 +18,7 @@ COMMANDS = {
     "close": "end a stream: last summary, then no owner any more",
     "restore": "give raw text capitals and marks, line by line",
     "model": "models by name: add one, list them, remove one",
+    "plan": "what a model needs here, for so many streams: bytes, formats, speed",
     "chat": "chat with a model here, for as long as you like, at level memory",
     "bench": "measure the engine's speed on this machine",
     "eval": "measure a model: `weir eval` lists what can be measured",

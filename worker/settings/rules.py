@@ -37,9 +37,9 @@ def restore(how: str) -> str:
     return how
 
 
-def step_tokens(tokens: int, info: ValidationInfo) -> int:
-    num_rows = info.data.get("num_rows", 0)
-    if tokens < num_rows:
+def step_tokens(tokens: int | None, info: ValidationInfo) -> int | None:
+    num_rows = info.data.get("num_rows") or 0
+    if tokens is not None and tokens < num_rows:
         raise ValueError(
             f"must be at least WEIR_NUM_ROWS ({num_rows}), so that no session waits for a step"
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from engine import Desk, Engine, EngineConfig, Highlighter, Punctuator, Session
+from engine import Asked, Desk, Engine, EngineConfig, Highlighter, Punctuator, Session, fitted
 from worker.intake.cadence import Cadence
 from worker.intake.feed import Line, line_text
 from worker.settings.config import Settings
@@ -136,22 +136,41 @@ def _restorer(settings: Settings, metrics: Metrics, clock: Callable[[], float]) 
 
 
 def engine_config(settings: Settings) -> EngineConfig:
-    """Raises engine.ConfigError."""
+    """As the settings say, and where they say nothing, as suits the model and this machine.
+
+    Raises engine.ConfigError, engine.ModelRefused."""
+    config = fitted(plain_config(settings), asked(settings))
+    # Half as many answers are written at a time as there are rows: see Drafts.
+    return replace(config, num_sessions=settings.max_streams + config.num_rows)
+
+
+def setup_line(engine: Engine) -> str:
+    """What the engine has been set up with, for whoever wants it otherwise."""
+    config, memory = engine.config, engine.memory()
+    return (
+        f"{config.model} on {config.device}: {config.dtype}, weights in "
+        f"{config.weight_dtype or config.dtype} ({engine.model.weight_bytes / 1e6:,.0f} MB), "
+        f"{config.num_rows} rows of {config.window.size:,} tokens in "
+        f"{config.kv_dtype or config.dtype} ({memory.kv_bytes_total / 1e6:,.0f} MB), chunks of "
+        f"{config.max_chunk}; `weir plan` says why, WEIR_* settings change it"
+    )
+
+
+def asked(settings: Settings) -> Asked:
+    """What is not left to us."""
+    return Asked(**{name: getattr(settings, name) for name in Asked.__dataclass_fields__})
+
+
+def plain_config(settings: Settings) -> EngineConfig:
+    """Without formats, rows and chunks. Raises engine.ConfigError."""
     return EngineConfig(
         model=settings.model,
         num_sinks=settings.num_sinks,
         num_recent=settings.num_recent,
         num_discard=settings.num_discard,
-        num_rows=settings.num_rows,
-        # Half as many answers are written at a time as there are rows: see Drafts.
-        num_sessions=settings.max_streams + settings.num_rows,
         park_dir=settings.park_dir,
         park_host_bytes=settings.park_host_bytes,
-        max_chunk=settings.max_chunk,
-        max_step_tokens=settings.max_step_tokens,
-        dtype=settings.dtype,
-        kv_dtype=settings.kv_dtype,
-        weight_dtype=settings.weight_dtype,
+        weight_dtype="int8" if settings.compute_dtype else None,
         compute_dtype=settings.compute_dtype,
         device=settings.device,
         num_threads=settings.num_threads,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModelForCausalLM
 
 from engine.config import EngineConfig
 from engine.engine import Engine
@@ -19,21 +19,12 @@ from engine.model import added
 from engine.model.added import AddedModels, Package
 from engine.model.source import BUNDLED, source_of
 from tests.engine import gguf_files
-from tests.engine.families import SIZES, tiny_of
 from tests.engine.local_model import CHAT_TEMPLATE
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random Llama with as many tokens as the bundled tokenizer has."""
-    folder = tmp_path_factory.mktemp("exported")
-    tiny_of(LlamaConfig(**{**SIZES, "vocab_size": 4096, "rope_theta": 10000.0})).save_pretrained(
-        folder
-    )
-    config = json.loads((folder / "config.json").read_text())
-    config["rope_theta"] = config.get("rope_theta", 10000.0)
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
+    return gguf_files.exported(tmp_path_factory.mktemp("exported"))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from worker.settings.options import settings_from
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (__doc__ or "").partition("\n\n")[2]
-    add_reading_options(parser, settings=["model", "device"])
+    add_reading_options(parser, settings=["model", "device", "models_dir"])
     add_window_options(parser)
     parser.add_argument(
         "--rounds",
@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         num_sinks=arguments.num_sinks,
         num_recent=arguments.num_recent,
         rounds=arguments.rounds,
+        models_dir=settings.models_dir,
     )
     import_module("engine.evals.number_formats_report").print_formats(formats.run(trial), trial)
     return 0

@@ -12,7 +12,12 @@ import argparse
 from importlib import import_module
 
 from worker.cli import INTERRUPTED
-from worker.commands.evals.shared_options import add_window_options, config_from, numbers
+from worker.commands.evals.shared_options import (
+    MODEL_SETTINGS,
+    add_window_options,
+    config_from,
+    numbers,
+)
 from worker.commands.interrupts import Interrupts
 from worker.settings.options import add_settings
 
@@ -41,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, metavar="N", help="of the record (default: 0)"
     )
     add_window_options(parser)
-    add_settings(parser, ["model", "dtype", "device"])
+    add_settings(parser, MODEL_SETTINGS)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from engine.evals.texts import Texts
 
 
+MODEL_SETTINGS = ("model", "dtype", "device", "models_dir")
+
+
 def add_reading_options(
-    parser: argparse.ArgumentParser, *, settings: Iterable[str] = ("model", "dtype", "device")
+    parser: argparse.ArgumentParser, *, settings: Iterable[str] = MODEL_SETTINGS
 ) -> None:
     parser.add_argument(
         "--text",
@@ -55,8 +58,9 @@ def config_from(arguments: argparse.Namespace) -> EngineConfig:
         settings.model,
         num_sinks=arguments.num_sinks,
         num_recent=arguments.num_recent,
-        dtype=settings.dtype,
+        dtype=settings.dtype or "float32",
         device=settings.device,
+        models_dir=settings.models_dir,
     )
 
 

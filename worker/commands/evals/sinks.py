@@ -38,7 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_from(arguments)
     sinks = import_module("engine.evals.sinks")  # late: `--help` needs no torch
     choice = sinks.Choice(
-        engine.EngineConfig(settings.model, dtype=settings.dtype, device=settings.device),
+        engine.EngineConfig(
+            settings.model,
+            dtype=settings.dtype or "float32",
+            device=settings.device,
+            models_dir=settings.models_dir,
+        ),
         texts_from(arguments),
         numbers("--sinks", arguments.sinks),
         numbers("--windows", arguments.windows),
