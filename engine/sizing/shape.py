@@ -72,7 +72,7 @@ def _shape_at(name: str, source: str, options: tuple[tuple[str, str], ...]) -> M
 def shape_by_config(hf_config: Any) -> ModelShape:
     is_adapted = hf_config.model_type in ADAPTERS
     with torch.device("meta"):
-        hf = AutoModelForCausalLM.from_config(
+        hf = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             hf_config,
             dtype=torch.bfloat16,  # products of experts know no other where there are no numbers
             attn_implementation="eager" if is_adapted else IMPLEMENTATION,

@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from engine.config import INT4_GROUP as GROUP
 from engine.weights.fused_linear import FusedLinear, FusedProduct, fusible_in, join
-from engine.weights.int4_linear import GROUP, Int4Linear, PackedInt4Linear
+from engine.weights.int4_linear import Int4Linear, PackedInt4Linear
 from engine.weights.int8_linear import Int8Linear, multiplies_int8
 
 Unpacked: TypeAlias = "nn.Linear | Int4Linear"

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.attention.adapters import PLAIN_LINEARS
+from engine.config import INT4_GROUP as GROUP
 from engine.errors import ConfigError, NotStreamable
-from engine.weights.int4_linear import GROUP, Int4Linear, PackedInt4Linear
+from engine.weights.int4_linear import Int4Linear, PackedInt4Linear
 from engine.weights.int8_linear import Int8Linear
 from engine.weights.packing import PackedLinear
 

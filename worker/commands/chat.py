@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("dtype", "kv_dtype", "weight_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
-PLAIN = ("model", "device", "num_threads", "chat_template", "models_dir", *WINDOW)
+OTHERS = ("model", "device", "num_threads", "chat_template", "models_dir", *WINDOW)
 SAMPLING = {
     "temperature": float,
     "top_k": int,
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--show-thinking", action="store_true", help="think (--thinking on), and show it in grey"
     )
-    add_settings(parser, (*PLAIN, *FORMATS, "compute_dtype", *THINKING, *reversed(THEIR_NAMES)))
+    add_settings(parser, (*OTHERS, *FORMATS, "compute_dtype", *THINKING, *reversed(THEIR_NAMES)))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -172,7 +172,7 @@ def _begun(settings: Settings, arguments: argparse.Namespace) -> engine.Chat:
         thought_tokens=settings.thinking_tokens if is_aloud else settings.thought_tokens,
         weight_dtype="int8" if settings.compute_dtype else None,
         compute_dtype=settings.compute_dtype,
-        **{name: getattr(settings, name) for name in PLAIN},
+        **{name: getattr(settings, name) for name in OTHERS},
     )
     asked = {name: getattr(settings, name) for name in FORMATS}
     loaded = engine.Engine.load(engine.fitted(config, engine.Asked(num_rows=1, **asked)))

@@ -119,7 +119,7 @@ def test_settings_do_not_change_once_made() -> None:
         (
             "WEIR_WEIGHT_DTYPE",
             "int2",
-            "WEIR_WEIGHT_DTYPE='int2': should be 'int8' or 'int4'",
+            "WEIR_WEIGHT_DTYPE='int2': should be 'same', 'int8' or 'int4'",
         ),
         ("WEIR_COMPUTE_DTYPE", "int4", "WEIR_COMPUTE_DTYPE='int4': should be 'int8'"),
         (
@@ -161,12 +161,6 @@ def test_settings_do_not_change_once_made() -> None:
             "or streams are lost while their owner waits",
         ),
         (
-            "WEIR_NUM_ROWS",
-            "2000",
-            "WEIR_MAX_STEP_TOKENS=1024: must be at least WEIR_NUM_ROWS (2000), "
-            "so that no session waits for a step",
-        ),
-        (
             "WEIR_PATTERN",
             "live:*,,",
             "WEIR_PATTERN='live:*,,': "
@@ -183,6 +177,15 @@ def test_a_wrong_value_gets_one_line(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
 ) -> None:
     assert error_line(monkeypatch, name, value) == line
+
+
+def test_a_step_has_room_for_a_token_of_every_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIR_NUM_ROWS", "2000")
+    assert engine_config(load_settings()).max_step_tokens >= 2000
+    assert error_line(monkeypatch, "WEIR_MAX_STEP_TOKENS", "1024") == (
+        "WEIR_MAX_STEP_TOKENS='1024': must be at least WEIR_NUM_ROWS (2000), so that no session "
+        "waits for a step"
+    )
 
 
 @pytest.mark.parametrize(
