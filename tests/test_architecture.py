@@ -137,7 +137,7 @@ ROOMS: dict[str, str] = {
     "worker.app": "engine settings watch pipeline process",
     "worker.cli": "settings keyspace",
     "worker.__main__": "cli",
-    "worker.demo": "intake formats settings keyspace",
+    "worker.demo": "engine intake formats settings keyspace",
     "worker.commands": (
         "engine engine.bench engine.evals intake formats settings keyspace views watch stream "
         "pipeline exporter cli demo"

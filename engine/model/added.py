@@ -42,6 +42,7 @@ def by_pip(package: Package, folder: Path) -> Path:
     wanted = folder / "requirements.txt"
     wanted.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--retries", "1", "--timeout", "15"]  # it would try for minutes
     options = ["--no-deps", "--require-hashes", "--requirement", str(wanted), "--dest", str(folder)]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)  # noqa: S603
     wheels = list(folder.glob("*.whl"))

@@ -25,9 +25,9 @@ def _is_plain(generation: Generation) -> bool:
 def _sample_one(logits: Tensor, generation: Generation) -> int:
     request, sampling = generation.request, generation.request.sampling
     scores = _penalised(logits.float().cpu(), generation.token_ids, sampling.repetition_penalty)
-    constraint = generation.constraint
-    if constraint is not None:
-        mask, best = _mask(constraint.allowed(), len(scores)), int(scores.argmax())
+    constraint, allowed = generation.constraint, generation.allowed()
+    if constraint is not None and allowed is not None:
+        mask, best = _mask(allowed, len(scores)), int(scores.argmax())
         scores = scores.masked_fill(~mask, -torch.inf)
         if isinstance(constraint, Watching) and not mask[best]:
             constraint.refused(best)

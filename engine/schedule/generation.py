@@ -132,6 +132,7 @@ class Generation:
         self.thought_ids: list[int] = []
         self.finish_reason: str | None = None
         self.is_thinking = request.thought is not None and request.thought.begins
+        self._allowed: Only | AllBut | None = None
 
     @property
     def num_drawn(self) -> int:
@@ -142,8 +143,31 @@ class Generation:
         """The grammar of the next token; thoughts have none."""
         return None if self.is_thinking else self.request.constraint
 
+    def allowed(self) -> Only | AllBut | None:
+        """What may come next, None if anything may. The grammar is asked once for each token."""
+        if self._allowed is None and self.constraint is not None:
+            self._allowed = self.constraint.allowed()
+        return self._allowed
+
     def accept(self, token_id: int) -> Sequence[int]:
-        """Take the next sampled token; returns the tokens that the text goes on with."""
+        """Take the next sampled token; returns the tokens that the text goes on with.
+
+        Where the grammar leaves one token only, it follows without being sampled, and so do those
+        after it: they are computed together, as any text that is fed.
+        """
+        text = [*self._accept(token_id)]
+        while (forced := self._forced()) is not None:
+            text += self._accept(forced)
+        return text
+
+    def _forced(self) -> int | None:
+        allowed = self.allowed() if self.finish_reason is None else None
+        if not isinstance(allowed, Only) or len(allowed.ids) != 1:
+            return None
+        return int(next(iter(allowed.ids)))
+
+    def _accept(self, token_id: int) -> Sequence[int]:
+        self._allowed = None
         thought = self.request.thought
         if thought is not None and (self.is_thinking or token_id == thought.opening):
             return self._think(token_id, thought)

@@ -63,6 +63,11 @@ class GrammarConstraint:
         self._num_allowed = 0
 
     def allowed(self) -> Only:
+        """One token where only one text is left, of all that begin it the one that a tokenizer
+        would write there."""
+        if forced := self._matcher.compute_ff_tokens():
+            self._num_allowed = 1
+            return Only(forced[:1])
         packed = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         if self._matcher.is_error():
             return Only(range(self._vocab_size))  # complete with the next token

@@ -73,10 +73,11 @@ class Demo:
         self._start(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE)
 
     def _start(self, command: list[str], **streams: int) -> None:
-        threads = {"OMP_NUM_THREADS": "1", "WEIR_NUM_THREADS": "1", "TERM": "xterm-256color"}
+        ours = {"OMP_NUM_THREADS": "1", "WEIR_NUM_THREADS": "1", "TERM": "xterm-256color"}
+        ours |= {"WEIR_MODEL": "bundled"}  # what needs no network
         self._running = subprocess.Popen(
             command,
-            env={**os.environ, **threads, "TMPDIR": str(self.folder), "DEMO_MARK": self._mark},
+            env={**os.environ, **ours, "TMPDIR": str(self.folder), "DEMO_MARK": self._mark},
             text=True,
             start_new_session=True,
             **streams,

@@ -7,12 +7,15 @@ for the worker's log if the worker failed.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +24,9 @@ from redis.exceptions import RedisError
 from rich.console import Console
 from rich.text import Text
 
+from engine import ModelRefused
 from worker.demo.conductor import Conductor
+from worker.demo.model import demo_model
 from worker.demo.options import DemoOptions
 from worker.demo.processes import WorkerFailed, WorkerProcess
 from worker.demo.report import early_end_lines, is_complete, report_lines
@@ -49,9 +54,11 @@ def run(arguments: argparse.Namespace, *, make_view: MakeView | None = None) -> 
     make_view = make_view or _usual_view(options)
     try:
         talk = read_talk(options.file)
+        model = demo_model(options.model, os.environ, partial(print, flush=True))
+        options = replace(options, model=model)
         with _stop_signals() as stopped:
             return _demo(options, talk, make_view, stopped)
-    except (BadTalk, EmbeddedServerError, WorkerFailed) as error:
+    except (BadTalk, EmbeddedServerError, ModelRefused, WorkerFailed) as error:
         sys.stderr.write(f"weir demo: {error}\n")
         return EXIT_FAILED
     except RedisError as error:
