@@ -38,6 +38,7 @@ class EngineConfig:
                      None: as many as there are rows
     chat_template    name of one of the model's chat templates; None: its only one, or "default"
     thought_tokens   how long a thinking model may think before an answer; 0: it is not to
+    adapter          folder of a LoRA adapter that is merged into the weights; None: none
     models_dir       folder of models that were added by name, and of what GGUF files became
     park_dir         folder for parked sessions that host memory has no room for; None: it has
     park_host_bytes  host memory for parked sessions; those beyond it go to `park_dir`
@@ -65,6 +66,7 @@ class EngineConfig:
     num_sessions: int | None = None
     chat_template: str | None = None
     thought_tokens: int = 0
+    adapter: Path | None = None
     models_dir: Path = MODELS_DIR
     park_dir: Path | None = None
     park_host_bytes: int = 2**30
@@ -138,7 +140,7 @@ class EngineConfig:
         """NumPy's integers become ints; `model` may come as a Path, a folder as a str."""
         if isinstance(self.model, Path):
             object.__setattr__(self, "model", str(self.model))
-        for name in ("models_dir", "park_dir"):
+        for name in ("adapter", "models_dir", "park_dir"):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, Path(getattr(self, name)))
         for field in fields(self):

@@ -221,6 +221,7 @@ def test_few_files_of_the_engine_know_transformers() -> None:
     known = (
         "model.load",
         "model.gguf",
+        "model.adapter",
         "sizing.shape",
         "model.model",
         "attention.hook",

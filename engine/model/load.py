@@ -19,6 +19,7 @@ from engine.attention.hook import IMPLEMENTATION
 from engine.config import EngineConfig
 from engine.errors import ModelRefused
 from engine.memory.formats import format_of
+from engine.model.adapter import with_adapter
 from engine.model.model import StreamingModel
 from engine.model.refusals import (
     WHAT_WORKS,
@@ -67,6 +68,8 @@ def load_weights(config: EngineConfig) -> PreTrainedModel:
         output_loading_info=True,
     )
     refuse_incomplete(source, report)
+    if config.adapter is not None:
+        hf = with_adapter(hf, config.adapter)
     hf.to(config.device).eval()  # type: ignore[arg-type]
     set_attention(hf, IMPLEMENTATION)
     if config.weight_dtype is not None:

@@ -76,7 +76,9 @@ def _in_folder(path: Path, config: EngineConfig) -> Path:
         raise ModelRefused(f"{path} has several GGUF files; name one of them: {names}.")
     if (path / "adapter_config.json").exists():
         base = _read(path / "adapter_config.json").get("base_model_name_or_path", "its base model")
-        raise ModelRefused(f"{path} is a LoRA adapter: merge it into {base} and name the result.")
+        raise ModelRefused(
+            f"{path} is a LoRA adapter: name {base} as the model, and this as WEIR_ADAPTER."
+        )
     raise ModelRefused(
         f"{path} could not be loaded: it has no config.json, so it is no model's folder."
     )

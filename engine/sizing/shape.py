@@ -1,8 +1,7 @@
 """How large a model is, told by its configuration alone: no weight is read, nothing is computed.
 
-The model is built of tensors without numbers, and its attention is watched as at load (probe.py),
-so that what a layer keeps for a token is known for every family, whatever its configuration calls
-it.
+The model is built of tensors without numbers, and its attention is watched as at load, so that what
+a layer keeps for a token is known for every family, whatever its configuration calls it.
 """
 
 from __future__ import annotations

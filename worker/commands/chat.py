@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("dtype", "kv_dtype", "weight_dtype")
 WINDOW = ("num_sinks", "num_recent", "num_discard")
-OTHERS = ("model", "device", "num_threads", "chat_template", "models_dir", *WINDOW)
+OTHERS = ("model", "device", "num_threads", "adapter", "chat_template", "models_dir", *WINDOW)
 SAMPLING = {
     "temperature": float,
     "top_k": int,

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
         default=Path("~/.cache/weir/models"),
         description="models that were added by name, and what GGUF files were converted to",
     )
+    adapter: Path | None = Field(
+        default=None,
+        description="folder of a LoRA adapter (peft's), merged into the weights at the start;"
+        " needs the extra `adapters`; unset: none",
+    )
     chat_template: str | None = Field(
         default=None,
         description="which of the model's chat templates, if it has several; unset: its default",

@@ -174,6 +174,7 @@ def plain_config(settings: Settings) -> EngineConfig:
         compute_dtype=settings.compute_dtype,
         device=settings.device,
         num_threads=settings.num_threads,
+        adapter=settings.adapter,
         chat_template=settings.chat_template,
         models_dir=settings.models_dir,
         thought_tokens=settings.thought_tokens,

@@ -108,7 +108,7 @@ def lies(tmp_path: Path, what: str) -> Path:
         ("a torn GGUF", "could not be read"),
         ("a part", "join them first"),
         ("several", "a.gguf, b.gguf"),
-        ("an adapter", "LoRA adapter: merge it into some/base"),
+        ("an adapter", "LoRA adapter: name some/base as the model"),
         ("fp8", "weights in fp8"),
         ("gptq", "weights in gptq"),
         ("pickles", "can run code"),
