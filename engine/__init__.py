@@ -7,7 +7,7 @@ or `engine.errors` does not wait for torch.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from engine.model.quiet import silence_libraries
+from engine.model.quiet import silence_libraries, wait_asleep
 
 if TYPE_CHECKING:
     from engine.cache.sink_cache import SinkCache as SinkCache
@@ -89,6 +89,7 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 silence_libraries()
+wait_asleep()
 
 
 def __getattr__(name: str) -> Any:
