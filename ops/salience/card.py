@@ -31,7 +31,7 @@ LIMITS = """
 * What is told in texts of another kind (news, code) may be told by other words.
 * Tried on the same held-out meetings and left out: a head on the vectors of all-MiniLM-L6-v2 (the
   sentence's own, and how near it is to those of the other telling ones), ROUGE-1 32.7 and ROUGE-2
-  6.0 where words alone give 33.4 and 5.7, for a thousand times the work; the nearness alone, 32.6;
+  6.0 where words alone give 33.4 and 5.7, for hundreds of times the work; the nearness alone, 32.6;
   maximal marginal relevance on the vectors, 33.0; how often the talk has said a word before, 33.8
   where another trial gave 33.0, which would have made salience depend on the rest of the stream.
 """
