@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from worker.intake.entries import Entry, Rejected, id_order
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.requests import Request
-from worker.stream.standing import notice
+from worker.stream.standing import Reached, notice
 
 MAX_ARRIVED = 256
 
@@ -96,6 +96,16 @@ class Inbox:
     def read_lately(self) -> tuple[str, ...]:
         """The ids of what was read, committed or not; older ones are forgotten."""
         return (*self._committed_ids, *self.unpublished)
+
+    def reached(self, mark: str) -> Reached:
+        """Of the input with this mark."""
+        return Reached(
+            mark,
+            self.read_id,
+            self.num_read,
+            unpublished=self.unpublished,
+            read_lately=self.read_lately,
+        )
 
     def request(self, settled_id: str) -> Request | Rejected | None:
         """The request whose turn it is when the stream is settled up to `settled_id`."""

@@ -29,7 +29,6 @@ from worker.stream.saving import Saving
 from worker.stream.settling import Settling
 from worker.stream.snapshots import Snapshots
 from worker.stream.standing import Reached
-from worker.views.question import Question
 
 
 class LiveStream:
@@ -47,9 +46,8 @@ class LiveStream:
         self._outputs = Outputs(kit.settings, outbox)
         self._settling = Settling(kit, outbox, self._outputs, feed, views)
         self._rolling = Rolling(kit, self._outputs, feed, views)
-        self._memory = MemoryView(kit.engine, now=now)
+        self._memory = MemoryView(kit.engine, session, now=now)
         self._saving = Saving(kit, session, feed)
-        self._num_slid_out = session.num_slid_out
         self._fed_at = now
         self._lacks_place = False  # something is to be written, and all places to write are taken
         self._can_settle = True  # nothing of what is to be written is the next entry
@@ -75,14 +73,7 @@ class LiveStream:
     @property
     def reached(self) -> Reached:
         """How far the input was read, whether or not that is published yet."""
-        inbox = self.inbox
-        return Reached(
-            self.outbox.next.input,
-            inbox.read_id,
-            inbox.num_read,
-            unpublished=inbox.unpublished,
-            read_lately=inbox.read_lately,
-        )
+        return self.inbox.reached(self.outbox.next.input)
 
     @property
     def active_at(self) -> float:
@@ -135,9 +126,7 @@ class LiveStream:
         if isinstance(request, Rejected):
             self._outputs.rejected(request.republished())
         elif request.kind == "ask":
-            self._rolling.ask(
-                Question(request.id, request.question, said=request.said, cites=request.cites)
-            )
+            self._rolling.ask(request)
             return  # carried out when it is answered
         if request.kind == "flush" and (self._num_uncovered or self._rolling.is_summarising):
             return  # carried out when the summary that is due now is there
@@ -205,8 +194,7 @@ class LiveStream:
 
     def take_out(self) -> None:
         """What the model has finished goes into the outbox, and the stream ends when it is over."""
-        self._kit.metrics.slid_out(self.session.num_slid_out - self._num_slid_out)
-        self._num_slid_out = self.session.num_slid_out
+        self._kit.metrics.slid_out(self._memory.newly_slid_out(self.session))
         answered = self._rolling.take_out(self._settling.last_entry)
         request = self._settling.request
         if answered and not answered.is_rolling and request:
@@ -237,8 +225,7 @@ class LiveStream:
 
     def commit(self, committer: Committer) -> Commit | None:
         """Raises StaleOwner (drop this stream) and redis' connection errors (call again)."""
-        views = self._settling.to_json() | self._rolling.to_json()
-        commit = self.outbox.commit(committer, views)
+        commit = self.outbox.commit(committer, self._settling.to_json() | self._rolling.to_json())
         self.inbox.committed()
         return commit
 
@@ -271,8 +258,6 @@ class LiveStream:
     def goes_now(self) -> bool:
         return self.is_leaving or (self.is_moving and self._saving.is_at_rest)
 
-    # ---- how it is
-
     @property
     def is_closed(self) -> bool:
         """Its end is committed."""
@@ -289,9 +274,8 @@ class LiveStream:
         the engine's next steps are the engine's to do."""
         is_owed = self._holds_still or (self.is_hurried and self._num_uncovered > 0)
         is_going = self._settling.has_ended or self.is_leaving or self.is_moving
-        is_going |= self.session.is_lost
+        is_going |= self.session.is_lost or not self._settling.is_written
         is_idle = self.inbox.is_empty and self.feed.num_waiting == 0 and self.outbox.is_empty
-        is_going |= not self._settling.is_written
         return is_idle and not (is_owed or is_going) and self._rolling.is_done
 
     @property
@@ -312,8 +296,7 @@ class LiveStream:
 
     def check_coverage(self) -> None:
         """No token is outside the window that no summary has covered."""
-        num_kept = self.session.window.num_kept
-        assert self._rolling.covered >= self.session.num_seen - num_kept  # noqa: S101
+        assert self._num_uncovered <= self.session.window.num_kept  # noqa: S101
 
     def close(self) -> None:
         """Gives every row back; what is not committed is forgotten."""

@@ -14,11 +14,17 @@ SECONDS_BETWEEN = 1.0
 class MemoryView:
     """At most one reading a second, and none while nothing changes."""
 
-    def __init__(self, engine: Engine, *, now: float):
+    def __init__(self, engine: Engine, session: Session, *, now: float):
         self._engine = engine
+        self._num_slid_out = session.num_slid_out
         self._process = psutil.Process()
         self._read_at = now
         self._num_seen = -1
+
+    def newly_slid_out(self, session: Session) -> int:
+        """Tokens that left the window since this was asked last."""
+        before, self._num_slid_out = self._num_slid_out, session.num_slid_out
+        return self._num_slid_out - before
 
     def is_due(self, session: Session, now: float) -> bool:
         return session.num_seen != self._num_seen and now - self._read_at >= SECONDS_BETWEEN

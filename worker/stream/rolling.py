@@ -12,6 +12,7 @@ from typing import Any
 
 from engine import NoFreeRow, Session
 from worker.intake.feed import Feed
+from worker.keyspace.requests import Request
 from worker.stream.kit import Kit
 from worker.stream.outputs import Outputs
 from worker.views.notes.notes import Notes
@@ -46,14 +47,17 @@ class Rolling:
         """Tokens that may be fed before a summary must be published or begun."""
         return self._summary.room(num_seen)
 
-    def ask(self, question: Question) -> None:
-        self._questions.ask(question)
+    def ask(self, request: Request) -> None:
+        """A question that somebody has asked."""
+        self._questions.ask(
+            Question(request.id, request.question, said=request.said, cites=request.cites)
+        )
 
     def _ask_rolling(self, names: Iterable[str]) -> None:
         prompts = self._kit.settings.prompts
         for name in names:
             if name in prompts:  # whoever took the stream over may have others
-                self.ask(Question(name, prompts[name], is_rolling=True))
+                self._questions.ask(Question(name, prompts[name], is_rolling=True))
 
     def due(self, num_seen: int, owed: str | None) -> str | None:
         """Why a summary is due now. owed: the reason for which it is, whatever its cadence says."""
