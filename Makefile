@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: venv demo test check bench chaos clean
+.PHONY: venv demo test check bench cases chaos clean
 
 venv: $(STAMP)  ## Weir and its libraries, for `. .venv/bin/activate`
 
@@ -23,6 +23,9 @@ check: $(STAMP)  ## style and types
 
 bench: $(STAMP)  ## side-by-side speed figures; the last line is JSON
 	$(BIN)/weir bench $(ARGS)
+
+cases: $(STAMP)  ## 10,000 talks of a recogniser that rewrites itself: every word once
+	WEIR_TEST_CASES=10000 $(BIN)/pytest -n 2 tests/worker/views/settling $(ARGS)
 
 chaos: $(STAMP)  ## workers and servers are killed, frozen and lied to; exit 1 if a word is lost or comes twice
 	$(BIN)/python -m tests.chaos $(ARGS)

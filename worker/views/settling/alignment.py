@@ -29,13 +29,14 @@ MAX_READ_WORDS = 6  # settled words whose place a number can take while it is no
 MAX_WEIGHT = 8.0  # letters: a longer word is no better evidence
 DELETE = 8.5  # more than any word costs that stands for another one
 NOT_REACHED = 1.0
-WITHDRAW = DELETE / 2  # a word that was pending
+WITHDRAW = 5.5  # a word that was pending: with a short word in its place still more than DELETE
 INSERT = 0.8  # for each letter: less than to stand for another one
 OF_NO_WEIGHT = 0.1  # a filler, a mark
 BEGUN = 0.25  # for each letter that only one of two words has at its end
 NUMBER = 5.0  # for each word but the first for which digits stand, if that cannot be told
 JOINED = 1.5  # besides the letters that differ
 REPEATED = 0.2  # a word said before, left out or put in
+SAID_ALIKE = 0.5  # the same for one much like it: dearer than to be the beginning of another
 
 
 @dataclass(frozen=True)
@@ -185,9 +186,9 @@ class _Table:
         old, new = self._old_keys, self._new_keys
         if old[i][:1] != new[j][:1]:
             return
-        if i + 1 < len(old) and _is_like(old[i] + old[i + 1], new[j]):
+        if i + 1 < len(old) and _differ_by_a_letter(old[i] + old[i + 1], new[j]):
             self._step(i, j, i + 2, j + 1, JOINED + _changed(old[i] + old[i + 1], new[j]))
-        if j + 1 < len(new) and _is_like(old[i], new[j] + new[j + 1]):
+        if j + 1 < len(new) and _differ_by_a_letter(old[i], new[j] + new[j + 1]):
             self._step(i, j, i + 1, j + 2, JOINED + _changed(old[i], new[j] + new[j + 1]))
 
     def _step_over_a_number(self, i: int, j: int) -> None:
@@ -226,6 +227,10 @@ def _is_like(one: str, other: str) -> bool:
     return abs(len(one) - len(other)) < 3 and Levenshtein.normalized_similarity(one, other) >= 0.7
 
 
+def _differ_by_a_letter(one: str, other: str) -> bool:
+    return Levenshtein.distance(one, other, score_cutoff=1) <= 1
+
+
 def _in_digits(word: str) -> bool:
     return any(map(str.isdigit, word))
 
@@ -239,10 +244,15 @@ def _cheap(words: Sequence[str], index: int) -> float | None:
     if is_filler(words[index]) or is_mark(words[index]):
         return OF_NO_WEIGHT
     word, before = key(words[index]), keys(words[max(0, index - 3) : index])
-    is_begun_again = len(word) > 2 and any(
-        one.startswith(word) or _is_like(one, word) for one in before
+    is_begun = len(word) > 2 and any(one.startswith(word) for one in before)
+    after = keys(words[index + 1 : index + 2])  # "dif- different"
+    is_begun |= len(word) > 2 and any(one.startswith(word) and one != word for one in after)
+    if word in before or is_begun:
+        return REPEATED * _weight(word)
+    is_like_one = len(word) > 2 and any(
+        one[:1] == word[:1] and _is_like(one, word) for one in before
     )
-    return REPEATED * _weight(word) if word in before or is_begun_again else None
+    return SAID_ALIKE * _weight(word) if is_like_one else None
 
 
 def _changed(one: str, other: str) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.fuzz import partial_ratio
 
-from worker.views.settling.readings import readings
+from worker.views.settling.readings import is_filler, readings
 from worker.views.settling.words import Words, key, keys
 
 MIN_TOLD_LETTERS = 12  # fewer tell nothing
@@ -26,7 +26,9 @@ def are_alike(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def say_the_same(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Numbers may be said in one and written in digits in the other, whole or digit by digit."""
+    """Numbers may be said in one and written in digits in the other, whole or digit by digit;
+    fillers and words said twice tell nothing."""
+    one, other = _without_repetitions(one), _without_repetitions(other)
     return any(
         _num_same_letters(one, other) >= max(1, SAME_WORDS * min(len(letters), len(others)))
         or partial_ratio(letters, others) >= SAME_LETTERS_PERCENT
@@ -45,6 +47,11 @@ def revises(new: Sequence[str], closed: Sequence[str]) -> bool:
     shorter = min(len(_letters(new)), len(_letters(closed)))
     is_long = min(len(new), len(closed)) >= MIN_REVISED_WORDS
     return is_long and _num_same_letters(new, closed) >= REVISED_WORDS * shorter
+
+
+def _without_repetitions(words: Sequence[str]) -> Words:
+    told = [word for word in words if not is_filler(word)]
+    return tuple(w for at, w in enumerate(told) if at == 0 or key(w) != key(told[at - 1]))
 
 
 def _letters(words: Sequence[str], way: int = 1) -> str:

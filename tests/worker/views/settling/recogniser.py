@@ -48,14 +48,15 @@ class Talk:
 
 
 def unique_words(rng: random.Random) -> Iterator[str]:
-    """Words that differ in their first four letters, so that a beginning of one is known too."""
+    """Words that differ in their first four letters, and those from what is left of the others, so
+    that a half of one is known too."""
     seen = set[str]()
     while True:
         word = "".join(
             rng.choice(CONSONANTS) + rng.choice(VOWELS) for _ in range(rng.choice((3, 4)))
         )
-        if word[:4] not in seen:
-            seen.add(word[:4])
+        if not seen & {word[:4], word[4:]} and word[:4] != word[4:]:
+            seen |= {word[:4], word[4:]}
             yield word
 
 

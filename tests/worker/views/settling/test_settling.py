@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import random
 from collections import defaultdict
 from dataclasses import replace
@@ -27,6 +28,8 @@ from worker.views.settling.segments import MAX_OPEN, Segments
 from worker.views.settling.words import words_of, written
 
 SEEDS = st.integers(0, 2**40)
+NUM_CASES = int(os.environ.get("WEIR_TEST_CASES", "300"))  # `make cases` tries 10,000 others
+IS_USUAL = NUM_CASES == 300
 
 
 def heard(entries: list[Entry], *, by_agreement: bool = True) -> list[Part]:
@@ -62,7 +65,7 @@ def check(published: str, said: Talk, recogniser: Recogniser) -> None:
     assert numbers == list(range(said.num_words)), published
 
 
-@settings(max_examples=300, derandomize=True)
+@settings(max_examples=NUM_CASES, derandomize=IS_USUAL)
 @given(SEEDS)
 def test_each_word_comes_out_once_however_its_recogniser_rewrites_it(seed: int) -> None:
     rng = random.Random(seed)
@@ -72,7 +75,7 @@ def test_each_word_comes_out_once_however_its_recogniser_rewrites_it(seed: int) 
     check(text_of(parts), said, recogniser)
 
 
-@settings(max_examples=100, derandomize=True)
+@settings(max_examples=NUM_CASES // 3, derandomize=IS_USUAL)
 @given(SEEDS)
 def test_utterances_after_one_another_keep_apart_whatever_their_names(seed: int) -> None:
     """A name of its own for each, the same for all, or none; finals come twice, and hypotheses
