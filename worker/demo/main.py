@@ -14,7 +14,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -26,7 +25,7 @@ from rich.text import Text
 
 from engine import ModelRefused
 from worker.demo.conductor import Conductor
-from worker.demo.model import demo_model
+from worker.demo.model import fetch_model
 from worker.demo.options import DemoOptions
 from worker.demo.processes import WorkerFailed, WorkerProcess
 from worker.demo.report import early_end_lines, is_complete, report_lines
@@ -54,8 +53,7 @@ def run(arguments: argparse.Namespace, *, make_view: MakeView | None = None) -> 
     make_view = make_view or _usual_view(options)
     try:
         talk = read_talk(options.file)
-        model = demo_model(options.model, os.environ, partial(print, flush=True))
-        options = replace(options, model=model)
+        fetch_model(options.model, os.environ, partial(print, flush=True))
         with _stop_signals() as stopped:
             return _demo(options, talk, make_view, stopped)
     except (BadTalk, EmbeddedServerError, ModelRefused, WorkerFailed) as error:

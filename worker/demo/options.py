@@ -17,7 +17,7 @@ MAX_STREAMS = 32
 @dataclass(frozen=True)
 class DemoOptions:
     """file: None for the shipped talk, "-" for standard input. speed: inf is as fast as it goes.
-    model: None for the model of the environment, or else the one that demos prefer."""
+    model: None for the model of the environment, which is the bundled one if it names none."""
 
     file: str | None = None
     speed: float = DEFAULT_SPEED

@@ -225,7 +225,8 @@ class Settings(BaseSettings):
     summary_style: Literal["auto", "free", "quotes"] = Field(
         default="auto",
         description="how summaries are written: in the model's words (free), or as the most telling"
-        " sentences that were said (quotes); auto: quotes with the bundled model, else free",
+        " sentences that were said (quotes); auto: quotes with the bundled model and with smollm2,"
+        " free with any other",
     )
     notes: Literal["quotes", "free", "off"] = Field(
         default="quotes",

@@ -22,6 +22,8 @@ from worker.views.summary import Summariser
 from worker.views.transcript import Pace
 from worker.watch.metrics import Metrics
 
+# Too small to be trusted with words of their own: what they write was often not said.
+INVENTING = ("bundled", "smollm2")
 RESTORING_SECONDS = 0.05  # at most: the first words that are there end it
 
 
@@ -118,8 +120,8 @@ def _note_maker(drafts: Drafts, settings: Settings, metrics: Metrics) -> NoteMak
 
 
 def _quotes(engine: Engine, settings: Settings) -> Quotes | None:
-    is_bundled, style = engine.config.model == "bundled", settings.summary_style
-    if style == "free" or (style == "auto" and not is_bundled):
+    invents, style = engine.config.model in INVENTING, settings.summary_style
+    if style == "free" or (style == "auto" and not invents):
         return None
     return Quotes(
         Highlighter.load(),
