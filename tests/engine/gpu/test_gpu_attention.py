@@ -111,7 +111,7 @@ def test_kernels_attend_and_keep_as_the_engine_does_elsewhere(
     assert_alike(layer, step, kv_dtype, num_processors)
 
 
-@pytest.mark.parametrize(("num_slots", "num_processors"), [(130, 30), (200, 30), (130, 1)])
+@pytest.mark.parametrize(("num_slots", "num_processors"), [(130, 30), (200, 30), (131, 1)])
 def test_each_recent_token_is_in_one_share_of_a_long_window(
     num_slots: int, num_processors: int
 ) -> None:
