@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Generator, Iterator
 
 # Before anything imports torch: tests share few cores.
@@ -68,6 +69,16 @@ def pytest_terminal_summary(
     say(f"One alone, with all that it prints: make test ARGS='-n0 -s {reports[0].nodeid}'")
     if Order(config).is_enabled:
         say(f"All in this order: make test ARGS=--random-order-seed={Order(config).seed}")
+
+
+@pytest.fixture(autouse=True)
+def threads_as_they_were() -> Iterator[None]:
+    """An engine sets how many threads torch computes with, and so for every test that comes after.
+    Two in each of several processes cost ten times what one does."""
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
