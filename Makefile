@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: venv demo test check bench cases chaos clean
+.PHONY: venv demo test check bench cases chaos alerts-check clean
 
 venv: $(STAMP)  ## Weir and its libraries, for `. .venv/bin/activate`
 
@@ -29,6 +29,9 @@ cases: $(STAMP)  ## 10,000 talks of a recogniser that rewrites itself: every wor
 
 chaos: $(STAMP)  ## workers and servers are killed, frozen and lied to; exit 1 if a word is lost or comes twice
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+alerts-check: $(STAMP)  ## every alert fired and cleared, in a Prometheus and an Alertmanager of its own
+	$(BIN)/python -m ops.alerts_check $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

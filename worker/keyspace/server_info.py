@@ -19,6 +19,11 @@ class ServerFigures:
     writes_to_disk: bool  # the last write of its files went well
 
 
+def is_cluster(redis: Redis) -> bool:
+    """Whether it is a node of a Redis Cluster, be it the only one. Raises redis' errors."""
+    return bool(redis.info("cluster").get("cluster_enabled"))
+
+
 def server_figures(redis: Redis) -> ServerFigures:
     """Raises redis' errors."""
     info = redis.info("memory", "clients", "stats", "persistence")

