@@ -24,6 +24,7 @@ Action = Callable[[], object]
 def until(what: str, condition: Callable[[], bool], scene: Scene) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
+        scene.check()
         if time.monotonic() > deadline:
             late = f"{what}: not within {PATIENCE_SECONDS:g} s"
             sys.exit(f"alerts-check: {late}; firing: {scene.firing()}; told: {Somebody.told}")

@@ -39,8 +39,8 @@ ROOT = Path(__file__).parents[1]
 TIMES = 60
 UNITS = {"s": 1, "m": 60, "h": 3600}
 NO_PROGRAM = (
-    "{} is not installed (Debian: apt-get download prometheus prometheus-alertmanager, then "
-    "dpkg -x each into .cache/prometheus)"
+    "{} is not installed: install Debian's packages prometheus and prometheus-alertmanager, or see "
+    ".ci/run for their programs alone"
 )
 
 
@@ -88,6 +88,7 @@ class Scene:
         self.ports = {name: free_port() for name in ("worker", "exporter", "prometheus", "manager")}
         self.server = stack.enter_context(EmbeddedServer(durable=True))
         self.redis = Redis(port=self.server.port)
+        self.processes: list[subprocess.Popen[bytes]] = []
         registry = CollectorRegistry()
         self.metrics = Metrics(registry, rejections=("too_big",))
         self.started_at, self.age_seconds = time.time() - 10_000, 0.0
@@ -168,8 +169,16 @@ class Scene:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        self.processes.append(process)
         self.stack.callback(process.wait)
         self.stack.callback(process.terminate)
+
+    def check(self) -> None:
+        """Ends with its log if a program has ended."""
+        for process in self.processes:
+            if process.poll() is not None:
+                logs = [path.read_text()[-500:] for path in self.folder.glob("*.log")]
+                sys.exit(f"alerts-check: {process.args} has ended:\n{''.join(logs)}")
 
     def ask(self, what: str, **parameters: str) -> Any:
         """Prometheus' answer."""
