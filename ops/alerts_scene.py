@@ -31,6 +31,7 @@ from worker.keyspace.connection import connect_briefly
 from worker.keyspace.embedded import EmbeddedServer, free_port
 from worker.keyspace.failing import note_failing
 from worker.keyspace.keys import stream_keys
+from worker.keyspace.lease import Leases
 from worker.settings.config import Settings
 from worker.watch.health import HealthServer
 from worker.watch.metrics import Metrics
@@ -206,6 +207,7 @@ class Scene:
     def harm_streams(self) -> None:
         self.redis.xadd("live:late", {"text": "hi"}, id=f"{int(time.time() * 1000) - 600_000}-1")
         self.redis.xadd("live:fails", {"text": "hi"})
+        Leases(self.redis, "host:1:x", lease_seconds=3600).acquire("live:fails")
         note_failing(self.redis, "live:fails", ValueError("no"), seconds=3600)
         self.redis.xadd("live:broken", {"text": "hi"})
         self.redis.set(stream_keys("live:broken").state, "no hash")
