@@ -167,13 +167,16 @@ class Pipeline:
         if not streams:
             return
         is_idle = self._is_idle
-        asked = self._streams if is_idle else self.owned.rounds.to_read(self._kit.clock())
+        now = self._kit.clock()
+        asked = self._streams if is_idle else self.owned.rounds.to_read(now)
         arrivals = self._source.read(
             {s.name: s.inbox.read_id for s in asked if s.wants_entries},
             {s.name: s.inbox.request_read_id for s in asked},
             count=settings.read_count,
             block_seconds=waiting_seconds(settings, len(streams)) if is_idle else 0.0,
         )
+        for stream in asked:
+            stream.inbox.looked_at = now
         missed = self._source.count_missed(
             {name: streams[name].inbox.num_read for name in arrivals.entries}, arrivals
         )

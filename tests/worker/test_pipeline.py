@@ -285,6 +285,25 @@ def test_words_that_are_still_open_when_a_stream_ends_are_not_lost(
     assert (lines[1]["entry"], lines[1]["segment"], lines[2]["end_of_stream"]) == (end, "3", "1")
 
 
+def test_a_worker_that_is_late_does_not_take_what_is_still_said_as_it_stands(
+    bench: Workbench, redis: Redis, redis_text: Redis
+) -> None:
+    """It stood still, or had much else to do, while the recogniser went on: the news lies there."""
+    said = ["the", "gate", "at", "carrow", "bridge", "sticks", "when", "water", "comes", "down"]
+    bench.pipeline.adopt(STREAM)
+    for num in range(1, len(said) + 1):
+        is_last = num == len(said)
+        text = " ".join([*said[:num], *([] if is_last else ["misheard"])])
+        redis.xadd(STREAM, {"text": text, "segment": "1", "final": str(int(is_last))})
+        if num % 3 == 0:
+            bench.now += 100
+            bench.run(1)
+    redis.xadd(STREAM, {"end_of_stream": "1"})
+    bench.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+    lines = outputs(redis_text, KEYS.transcript)
+    assert letters(" ".join(column(lines, "text"))).lower() == letters(" ".join(said))
+
+
 def test_words_to_come_are_shown_until_they_have_come_and_end_when_nothing_follows(
     bench: Workbench, redis: Redis, redis_text: Redis
 ) -> None:

@@ -48,6 +48,7 @@ class Inbox:
         self.read_id = checkpoint.entry_id
         self.num_read = checkpoint.entries_read
         self.request_read_id = checkpoint.request_id
+        self.looked_at = float("-inf")  # when all that there was had been read
         self._items: deque[Item] = deque()
         self._settled_ids: list[str] = []  # since the last commit
         self._committed_ids: deque[str] = deque(maxlen=MAX_ARRIVED)

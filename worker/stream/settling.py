@@ -96,7 +96,10 @@ class Settling:
     def _finish_what_is_old(self) -> None:
         if self.is_hurried:
             self.finish()
-        self._transcript.finish_old(self.last_entry, self._kit.clock())
+        # News that waits to be read or taken is news: whoever is late is no silent speaker.
+        if self.inbox.is_empty:
+            silent_at = self.inbox.looked_at
+            self._transcript.finish_old(self.last_entry, self._kit.clock(), silent_at=silent_at)
 
     def _publish(self) -> bool:
         """The next lines; whether there were any."""

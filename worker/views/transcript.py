@@ -146,10 +146,11 @@ class Transcript:
         self._finish(self._state.segments.open_names, entry_id, now)
         self._is_over = True
 
-    def finish_old(self, entry_id: str, now: float) -> None:
-        """The hypotheses of which nothing was heard for long. entry_id: what the stream reached."""
+    def finish_old(self, entry_id: str, now: float, *, silent_at: float) -> None:
+        """The hypotheses of which nothing was heard for long. entry_id: what the stream reached.
+        silent_at: when it was last known that nothing more had been said."""
         if self._heard_at:
-            last = now - self._pace.open_seconds
+            last = silent_at - self._pace.open_seconds
             self._finish([name for name, at in self._heard_at.items() if at <= last], entry_id, now)
 
     def begin_anew(self, entry_id: str, now: float) -> None:

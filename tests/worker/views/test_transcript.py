@@ -212,10 +212,10 @@ def test_a_hypothesis_of_which_nothing_is_heard_is_taken_as_it_stands() -> None:
     view = transcript(None, open_seconds=30.0)
     said = {"final": False, "segment": "7", "speaker": "Ann", "start": 1.0, "end": 2.0}
     view.take(Entry("1-0", "and then we", **said), now=0.0)  # type: ignore[arg-type]
-    view.finish_old("5-0", now=29.0)
+    view.finish_old("5-0", now=99.0, silent_at=29.0)
     assert not view.is_empty
     assert not all_lines(view)
-    view.finish_old("5-0", now=30.0)
+    view.finish_old("5-0", now=99.0, silent_at=30.0)
     [line] = all_lines(view)
     assert (line["text"], line["speaker"], line["final"]) == ("and then we", "Ann", "1")
     assert (line["entry"], line["hypothesis"], line["segment"]) == ("5-0", "1-0", "7")
