@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from engine.model.refusals import refuse_missing
 from engine.weights.int4_linear import int4_block
 from engine.weights.int8_linear import multiplies_int8
 from engine.weights.packing import packed_dtypes
@@ -51,7 +52,10 @@ def num_usable_cores() -> int:
 
 
 def this_machine(device: str, *, memory_bytes: int | None = None) -> Machine:
-    """`memory_bytes`: as if it had so much; the device need not be there then."""
+    """`memory_bytes`: as if it had so much; the device need not be there then. ConfigError if it
+    must be and is not."""
+    if memory_bytes is None:
+        refuse_missing(device)
     has_int8 = find_spec("torchao") is not None
     if device != "cpu":
         return Machine(

@@ -145,12 +145,10 @@ def test_recomputing_reads_the_whole_window_for_each_token(subject: Subject) -> 
         shapes.append(tuple(options["input_ids"].shape))
 
     hook = subject.model.hf.base_model.register_forward_pre_hook(note, with_kwargs=True)
-    recomputed = measure_recomputing(subject, 31, REHEARSAL)
+    measure_recomputing(subject, 31, REHEARSAL)
     hook.remove()
     assert shapes.count((1, 31)) == RECOMPUTED_PER_TURN * (1 + REHEARSAL.rounds)
     assert subject.model.hf.config._attn_implementation == "weir", "it is given back as it was"
-    times = recomputed.recomputed_seconds / recomputed.our_seconds
-    assert recomputed.times.lower * 0.9 <= times <= recomputed.times.upper * 1.1
 
 
 def test_the_check_passes_here_and_sees_another_model() -> None:

@@ -139,9 +139,11 @@ class _Table:
             _cheap(old, i) or (DELETE if i < num_settled else WITHDRAW) for i in range(len(old))
         ]
         self._insert = [_cheap(new, j) or INSERT * _weight(key(w)) for j, w in enumerate(new)]
-        # A hypothesis may end early: with a word that is among the settled ones.
-        is_last = [word == self._new_keys[-1] for word in self._old_keys] if new else []
-        self._may_end_at = is_last.index(True) + 1 if any(is_last) else len(old)
+        # A hypothesis may end early: before what was pending, or with one of the settled words.
+        is_last = (
+            [_may_be_heard_as(word, self._new_keys[-1]) for word in self._old_keys] if new else []
+        )
+        self._may_end_at = min(num_settled, is_last.index(True) + 1 if any(is_last) else len(old))
         self._ways = [[_NO_WAY] * (len(new) + 1) for _ in range(len(old) + 1)]
 
     def place(self) -> Place:
@@ -231,6 +233,11 @@ def _differ_by_a_letter(one: str, other: str) -> bool:
     return Levenshtein.distance(one, other, score_cutoff=1) <= 1
 
 
+def _may_be_heard_as(word: str, last: str) -> bool:
+    """The last word of a hypothesis may be heard in part."""
+    return word == last or (len(last) > 2 and word.startswith(last))
+
+
 def _in_digits(word: str) -> bool:
     return any(map(str.isdigit, word))
 
@@ -247,7 +254,7 @@ def _cheap(words: Sequence[str], index: int) -> float | None:
     is_begun = len(word) > 2 and any(one.startswith(word) for one in before)
     after = keys(words[index + 1 : index + 2])  # "dif- different"
     is_begun |= len(word) > 2 and any(one.startswith(word) and one != word for one in after)
-    if word in before or is_begun:
+    if word in before or is_begun or word == "".join(before[-2:]):
         return REPEATED * _weight(word)
     is_like_one = len(word) > 2 and any(
         one[:1] == word[:1] and _is_like(one, word) for one in before
