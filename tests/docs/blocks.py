@@ -20,7 +20,7 @@ _FENCE = re.compile(
     r"(?:<!-- (?P<marker>[^>]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S
 )
 TO_TYPE = ("sh", "python")
-TO_LOOK_AT = ("text", "yaml")
+TO_LOOK_AT = ("text", "yaml", "json")
 
 
 @dataclass(frozen=True)

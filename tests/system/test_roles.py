@@ -161,6 +161,8 @@ def test_people_run_every_command_as_default(
 ) -> None:
     monkeypatch.setenv("WEIR_REDIS_URL", server.url)
     monkeypatch.setenv("WEIR_REDIS_PASSWORD_FILE", str(folder / "default_password"))
+    with as_role(server, folder, "default") as redis:
+        redis.xadd("live:a", {"text": "hi"})
     for words in (["streams"], ["streams", "--json"], ["flush", "live:a"], ["close", "live:a"]):
         assert main(words) == 0, capsys.readouterr().err
 

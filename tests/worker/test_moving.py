@@ -80,16 +80,16 @@ def test_a_worker_that_joins_takes_its_share_of_busy_streams(
 ) -> None:
     names = [f"live:{number}" for number in range(12)]
     for name in names:
-        publish(redis, 3, name, end=False)
+        publish(redis, 1, name, end=False)
     adopt_all(desks[0], names)
-    turns(desks[:2], 8)
+    turns(desks[:2], 6)
     assert [len(desk.names) for desk in desks[:2]] == [6, 6]
     before = [desk.names for desk in desks[:2]]
-    turns(desks, 8)
+    turns(desks, 5)
     assert [len(desk.names) for desk in desks] == [4, 4, 4]
     assert all(desk.names <= names for desk, names in zip(desks, before, strict=False))
     rested = [desk.names for desk in desks]
-    turns(desks, 8)
+    turns(desks, 3)
     assert [desk.names for desk in desks] == rested
 
 
