@@ -360,6 +360,19 @@ def test_a_question_is_answered_once_and_leaves_the_stream_untouched(
     assert bench.streams[STREAM].session.num_seen == num_seen
 
 
+def test_a_model_that_would_invent_answers_with_what_was_said(
+    redis: Redis, redis_text: Redis, settings: Settings
+) -> None:
+    bench = Workbench(settings.model_copy(update={"summary_style": "quotes"}))
+    ids = publish(redis, 2, end=False)
+    bench.pipeline.adopt(STREAM)
+    bench.run(20)
+    request(redis, STREAM, "ask", question="What sticks?", said="Ann: The gate.", cites=ids[0])
+    bench.run(until=lambda: redis.xlen(KEYS.answers) > 0)
+    [answer] = outputs(redis_text, KEYS.answers)
+    assert (answer["text"], answer["cites"]) == ("Ann: The gate.", ids[0])
+
+
 def test_a_rolling_prompt_is_answered_with_each_summary(
     redis: Redis, redis_text: Redis, settings: Settings
 ) -> None:

@@ -76,23 +76,27 @@ def run(arguments: argparse.Namespace) -> int:
             key = stream_keys(stream).answers
             print(f"weir ask: no answer yet; it will come in {key}, id {id}", file=sys.stderr)
             return 1
-        print(answer)
+        if answer != _lines(found.supports):  # a model that would invent quotes what was said
+            print(answer)
         _print_said(redis, stream, found.supports)
     return 0
 
 
 def _ask(redis: Redis, arguments: argparse.Namespace, supports: Sequence[Sentence]) -> str:
     """Hands the request over; its id."""
-    lines = (f"{one.speaker}: {one.text}" if one.speaker else one.text for one in supports)
     cites = dict.fromkeys(entry for one in supports for entry in one.entries)
     return request(
         redis,
         arguments.key,
         "ask",
         question=arguments.question,
-        said="\n".join(lines),
+        said=_lines(supports),
         cites=" ".join(cites),
     )
+
+
+def _lines(supports: Sequence[Sentence]) -> str:
+    return "\n".join(f"{one.speaker}: {one.text}" if one.speaker else one.text for one in supports)
 
 
 def _print_said(redis: Redis, stream: str, supports: Sequence[Sentence]) -> None:

@@ -34,7 +34,10 @@ class Rolling:
         self._summary = Summary(kit.summariser, kit.cadence, views["summary"], now=kit.clock())
         self._notes = Notes(kit.note_maker, views.get("notes", {}))
         self._questions = Questions(
-            kit.drafts, kit.instructions, max_tokens=kit.settings.summary_max_tokens
+            kit.drafts,
+            kit.instructions,
+            max_tokens=kit.settings.summary_max_tokens,
+            in_quotes=kit.summariser.in_quotes,
         )
         self._ask_rolling(views.get("prompts", ()))
 

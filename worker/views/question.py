@@ -22,16 +22,34 @@ class Question:
     cites: str = ""
 
 
+@dataclass(frozen=True)
+class Quoted:
+    """An answer that needs no model: what was said about it, word for word."""
+
+    text: str
+    is_done = True
+
+    def finish(self) -> str:
+        return self.text
+
+    def close(self) -> None:
+        """It holds nothing."""
+
+
 class Questions:
     """One stream's questions, answered one after the other, each on a copy of the row."""
 
-    def __init__(self, drafts: Drafts, instructions: Instructions, *, max_tokens: int):
+    def __init__(
+        self, drafts: Drafts, instructions: Instructions, *, max_tokens: int, in_quotes: bool
+    ):
+        """in_quotes: for a model that would invent. What was said of a question is its answer."""
         self._drafts = drafts
+        self._in_quotes = in_quotes
         self._instructions = instructions
         self._max_tokens = max_tokens
         self._waiting: deque[Question] = deque()
         self._asked: Question | None = None
-        self._current: Draft | None = None
+        self._current: Draft | Quoted | None = None
         self._asked_at = 0.0
 
     def ask(self, question: Question) -> None:
@@ -63,14 +81,19 @@ class Questions:
 
         Raises what `Drafts.on_copy` does.
         """
+        question = self._waiting[0]
+        if self._in_quotes and question.said:
+            self._current = Quoted(question.said)
+        else:
+            self._current = self._decoded(session, question)
+        self._asked, self._asked_at = self._waiting.popleft(), now
+
+    def _decoded(self, session: Session, question: Question) -> Draft:
         self._drafts.require_place()
         tokenizer = self._drafts.engine.tokenizer
-        question = self._waiting[0]
         wording = self._instructions.asking(question.text, question.said)
         prompt = tokenizer.encode(f"\n\n{wording}") + list(tokenizer.chat_parts().suffix)
-        request = answer(self._drafts.engine, self._max_tokens)
-        self._current = self._drafts.on_copy(session, prompt, request)
-        self._asked, self._asked_at = self._waiting.popleft(), now
+        return self._drafts.on_copy(session, prompt, answer(self._drafts.engine, self._max_tokens))
 
     def finish(self, now: float) -> tuple[Question, dict[str, str]] | None:
         """The question that has just been answered, with its output fields; None if none has. One

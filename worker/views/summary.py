@@ -50,6 +50,11 @@ class Summariser:
         self.max_tokens = max_tokens
 
     @property
+    def in_quotes(self) -> bool:
+        """Whether nothing is written that was not said."""
+        return self._quotes is not None
+
+    @property
     def num_reserved(self) -> int:
         """Room in the window for the longest prompt, thought and answer, in tokens."""
         thought = self._engine.config.thought_tokens

@@ -35,7 +35,7 @@ def ids(redis: Redis) -> list[str]:
 
 
 @contextmanager
-def owner(redis: Redis) -> Iterator[list[dict[bytes, bytes]]]:
+def owner(redis: Redis, *, text: str = "So it is.") -> Iterator[list[dict[bytes, bytes]]]:
     """Answers one question, as the stream's owner would."""
     asked = list[dict[bytes, bytes]]()
 
@@ -45,13 +45,23 @@ def owner(redis: Redis) -> Iterator[list[dict[bytes, bytes]]]:
             for entry_id, fields in entries:
                 asked.append(fields)
                 request = parse_request(entry_id.decode(), fields)
-                redis.xadd(KEYS.answers, {"id": request.id, "text": "So it is."})
+                redis.xadd(KEYS.answers, {"id": request.id, "text": text})
 
     redis.xadd(KEYS.requests, {"kind": "flush"})
     thread = threading.Thread(target=answer)
     thread.start()
     yield asked
     thread.join()
+
+
+def test_an_answer_in_quotes_is_told_once_each_with_its_place(
+    redis: Redis, weir: Weir, ids: list[str]
+) -> None:
+    with owner(redis, text="Bo: Sheila brings the sandbags on Friday."):
+        code, out, _ = weir("ask", STREAM, "Who brings sandbags?")
+    assert code == 0
+    assert out.count("sandbags") == 1
+    assert ids[1] in out
 
 
 def test_an_answer_tells_where_it_was_said(redis: Redis, weir: Weir, ids: list[str]) -> None:
