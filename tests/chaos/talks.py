@@ -6,6 +6,7 @@ Words are made of syllables, letters only, the first one the stream's own. Pure:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from itertools import count
@@ -30,7 +31,7 @@ def word(stream: int, number: int) -> str:
     return "".join(syllables)
 
 
-class Talk:
+class Talk(ABC):
     """Entries to publish, one after the other, without an end."""
 
     is_rewritten = False
@@ -40,8 +41,9 @@ class Talk:
         self._rng = rng
         self._new = (word(number, n) for n in count())
 
+    @abstractmethod
     def next(self) -> Fields:
-        raise NotImplementedError
+        """The entry that comes now."""
 
     def _words(self, least: int, most: int) -> list[str]:
         return [next(self._new) for _ in range(self._rng.randint(least, most))]

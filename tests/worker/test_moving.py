@@ -187,6 +187,14 @@ def test_people_move_a_stream_by_an_order(desks: list[Desk], redis: Redis) -> No
     assert (desks[0].names, desks[1].names) == (set(), {"live:a"})
 
 
+def test_a_balancer_that_ends_takes_its_line_away(desks: list[Desk]) -> None:
+    desks[0].turn()
+    desks[1].turn()
+    desks[0].balancer.stop()
+    desks[0].balancer.run()
+    assert desks[1].workers.all().keys() == {desks[1].owner}
+
+
 def test_an_engine_that_hangs_is_given_nothing(desks: list[Desk], redis: Redis) -> None:
     names = [f"live:{number}" for number in range(8)]
     for name in names:

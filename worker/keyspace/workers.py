@@ -15,6 +15,9 @@ from typing import Any, Literal, cast, get_args
 
 from redis import Redis
 
+from worker.keyspace.keys import is_own_key
+from worker.settings.rules import is_utf8
+
 log = logging.getLogger(__name__)
 
 WORKERS_KEY = "weir:workers"
@@ -56,7 +59,7 @@ class Line:
 @dataclass(frozen=True)
 class Order:
     """take: own `stream`, which `worker` has just given. give: hand `stream` to `worker`. drain,
-    undrain: own nothing, or something again."""
+    undrain: own nothing, or something again. A stream here is UTF-8, and no key of Weir's own."""
 
     verb: Verb
     stream: str = ""
@@ -75,6 +78,10 @@ class Workers:
         """Writes this worker's line; returns everybody's that is fresh, its own included."""
         args = (owner, json.dumps(said), int(1000 * FRESH_SECONDS))
         return _lines(self._report(keys=[self._key], args=args))
+
+    def leave(self, owner: str) -> None:
+        """Takes the worker's line away: nobody gives it anything more."""
+        self._redis.hdel(self._key, owner)
 
     def all(self) -> dict[str, Line]:
         """Everybody's, for somebody who is no worker; those that are old as well."""
@@ -110,10 +117,11 @@ def _lines(flat: list[bytes]) -> dict[str, Line]:
 def _order(raw: bytes) -> Order | None:
     try:
         order = Order(**json.loads(raw))
-        is_one = order.verb in VERBS and isinstance(order.stream, str)
-    except (ValueError, TypeError):
-        is_one = False
-    if is_one and isinstance(order.worker, str):
-        return order
+        texts = (order.stream, order.worker)
+        are_texts = all(isinstance(text, str) and is_utf8(text) for text in texts)
+        if order.verb in VERBS and are_texts and not is_own_key(order.stream):
+            return order
+    except (ValueError, TypeError):  # no JSON, or not its fields
+        pass
     log.warning("an order that nobody knows: %.80r", raw)
     return None

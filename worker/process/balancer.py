@@ -10,7 +10,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
+
+from redis.exceptions import RedisError
 
 from worker.keyspace.trouble import is_passing
 from worker.keyspace.workers import Line, Order, Workers
@@ -72,6 +75,8 @@ class Balancer(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             self._try_turn()
+        with suppress(RedisError):  # the line is old in a few seconds all the same
+            self._workers.leave(self._pipeline.owner)
 
     def _try_turn(self) -> None:
         try:

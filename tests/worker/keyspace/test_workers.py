@@ -28,11 +28,21 @@ def test_lines_that_are_old_or_of_the_future_are_taken_away(redis: Redis) -> Non
     assert redis.hkeys(WORKERS_KEY) == [b"a"]
 
 
+def test_a_worker_that_leaves_is_given_nothing(redis: Redis) -> None:
+    workers = Workers(redis)
+    workers.report("a", {})
+    workers.report("b", {})
+    workers.leave("a")
+    assert workers.report("b", {}).keys() == {"b"}
+
+
 def test_what_no_worker_wrote_is_passed_over(redis: Redis) -> None:
     workers = Workers(redis)
     redis.hset(WORKERS_KEY, "spoilt", f"{1000 * redis.time()[0]} [1]")
     assert workers.report("a", {}).keys() == {"a"}
-    for raw in (b"\xff", "[]", "{}", '{"verb": "burn"}', '{"verb": "take", "stream": 7}'):
+    own, wild = f'"{WORKERS_KEY}"', '"\\ud800"'
+    orders = [f'{{"verb": "take", "stream": {name}}}' for name in ("7", own, wild)]
+    for raw in (b"\xff", "[]", "{}", '{"verb": "burn"}', *orders):
         redis.rpush(f"{WORKERS_KEY}:a", raw)
         assert workers.next_order("a", timeout_seconds=0.01) is None
 
