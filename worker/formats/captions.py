@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -28,10 +29,27 @@ def sbv_rows(text: str) -> Iterator[Row]:
 
 
 def webvtt_rows(text: str) -> Iterator[Row]:
-    read = list(cues.webvtt(text))
+    read = [_spoken(cue) for cue in cues.webvtt(text)]
     if any(_VOICE.search(line) for cue in read for line in cue.lines):
         return _by_speaker(read, [list(_voices(cue)) for cue in read])
     return _rows(read, _without_tags)
+
+
+def _spoken(cue: Cue) -> Cue:
+    """A caption may hold data instead of words: what Teams keeps of a meeting has the words in
+    it, and other data is not said."""
+    text = "\n".join(cue.lines)
+    if not (text.startswith("{") and text.endswith("}")):
+        return cue
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return cue
+    said, speaker = (data.get(key) for key in ("spokenText", "speakerName"))
+    if not isinstance(said, str):
+        return replace(cue, lines=())
+    voice = f"<v {html.escape(speaker)}>" if isinstance(speaker, str) else ""
+    return replace(cue, lines=(voice + html.escape(said),))
 
 
 def _rows(read: Iterator[Cue] | Sequence[Cue], clean: Callable[[str], str]) -> Iterator[Row]:

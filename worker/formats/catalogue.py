@@ -16,8 +16,21 @@ from worker.formats import captions, cues
 from worker.formats.lines import BadLine, line_rows, looks_like_object, parsed
 from worker.formats.messages import unwrapped
 from worker.formats.plain import is_marked, marked_rows, plain_rows
-from worker.formats.rows import BadFile, LeftOut, Row
-from worker.formats.services import assemblyai, aws, azure, deepgram, google, whisper
+from worker.formats.rows import BadFile, LeftOut, Row, in_order
+from worker.formats.services import (
+    assemblyai,
+    aws,
+    azure,
+    deepgram,
+    elevenlabs,
+    gladia,
+    google,
+    ibm,
+    rev,
+    speechmatics,
+    whisper,
+    youtube,
+)
 from worker.formats.tree import at, objects
 
 Rows = Iterator[Row | LeftOut]
@@ -43,15 +56,22 @@ def _entries(document: Any) -> Rows:
 
 
 def _of(title: str, service: ModuleType) -> Format:
-    return Format(title, service.rows, is_json=True)
+    return Format(title, lambda document: in_order(service.rows(document)), is_json=True)
 
 
+# The first that knows a document reads it: whose shape is closer told stands before the others.
 _SERVICES = {
     "deepgram": ("Deepgram JSON", deepgram),
     "aws": ("Amazon Transcribe JSON", aws),
+    "speechmatics": ("Speechmatics JSON", speechmatics),
+    "ibm": ("IBM Watson JSON", ibm),
     "google": ("Google Speech JSON", google),
     "azure": ("Azure Speech JSON", azure),
+    "elevenlabs": ("ElevenLabs JSON", elevenlabs),
     "assemblyai": ("AssemblyAI JSON", assemblyai),
+    "gladia": ("Gladia JSON", gladia),
+    "rev": ("Rev.ai JSON", rev),
+    "youtube": ("YouTube JSON", youtube),
     "whisper": ("Whisper JSON", whisper),
 }
 FORMATS = {

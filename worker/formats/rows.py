@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,15 @@ def row(text: object, **about: object) -> Row | None:
     if not words:
         return None
     return {"text": words} | {n: value for n, value in about.items() if value not in (None, "")}
+
+
+def in_order(rows: Iterable[Row]) -> Iterator[Row]:
+    """Two who speak on channels of their own answer each other, though a file may have all that
+    one of them says before the other. Without channels the file's own order stands."""
+    read = list(rows)
+    if len({one.get("channel") for one in read}) > 1 and all("start" in one for one in read):
+        read.sort(key=lambda one: float(one["start"]))
+    yield from read
 
 
 def as_fields(row: Row) -> dict[str, str]:

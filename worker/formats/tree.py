@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from worker.intake import values
+
+_UNDERSCORE = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
 
 
 def at(value: Any, *path: str | int) -> Any:
@@ -32,12 +35,25 @@ def first(item: dict[str, Any], *names: str) -> Any:
 
 
 def seconds(value: Any, per_second: float = 1.0) -> float | None:
-    """A number, or a text that is a time; `per_second`: how many of a number make a second."""
+    """A number, or a text that is a time; `per_second`: how many of a number make a second.
+    {"seconds": ..., "nanos": ...} is a time of protobuf, which leaves out what is zero."""
+    if isinstance(value, dict):
+        whole, nanos = (seconds(value.get(key, 0)) for key in ("seconds", "nanos"))
+        return None if whole is None or nanos is None else round(whole + nanos / 1e9, 9)
     if isinstance(value, str):
         return values.seconds(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return values.seconds(repr(value / per_second))
+
+
+def camel(value: Any) -> Any:
+    """The same JSON with `result_end_time` called `resultEndTime`, as its other dialect has it."""
+    if isinstance(value, list):
+        return [camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {_UNDERSCORE.sub(lambda m: m[1].upper(), key): camel(it) for key, it in value.items()}
 
 
 def name(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pysubs2
 import pytest
 import webvtt
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from worker.formats.exports import NoTimes, exported
@@ -100,6 +100,8 @@ ENTRY = st.fixed_dictionaries(
 
 
 @given(st.lists(ENTRY, min_size=1, max_size=12))
+@example([{"text": "so", "final": "0"}, {"text": "it is", "start": "0", "continues": "1"}])
+@example([{"text": "so", "end": "3", "final": "0"}, {"text": "it", "start": "4", "continues": "1"}])
 def test_captions_keep_every_word_and_never_overlap(entries: list[dict[str, str]]) -> None:
     words = [word for fields in entries for word in fields["text"].split()]
     try:

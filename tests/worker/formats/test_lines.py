@@ -99,6 +99,48 @@ def test_among_objects_nothing_else_is_said() -> None:
         ({"partial": "so"}, [{"text": "so", "final": "false"}]),
         (
             {
+                "results": [
+                    {
+                        "alternatives": [{"transcript": "so"}],
+                        "is_final": True,
+                        "result_end_time": {"seconds": 3, "nanos": 500_000_000},
+                    }
+                ]
+            },
+            [{"text": "so", "final": "true", "end": "3.5"}],
+        ),
+        (
+            {
+                "type": "Results",
+                "channel_index": [1, 2],
+                "is_final": True,
+                "channel": {"alternatives": [{"transcript": "so"}]},
+            },
+            [{"text": "so", "final": "true", "channel": "1"}],
+        ),
+        (
+            {
+                "result_index": 7,
+                "results": [{"alternatives": [{"transcript": "%HESITATION so "}], "final": False}],
+            },
+            [{"text": "so", "final": "false", "segment": "7"}],
+        ),
+        (
+            {
+                "type": "Turn",
+                "turn_order": 2,
+                "end_of_turn": True,
+                "transcript": "so",
+                "words": [{"text": "so", "start": 1500, "end": 3500}],
+            },
+            [{"text": "so", "final": "true", "segment": "2", "start": "1.5", "end": "3.5"}],
+        ),
+        (
+            {"text": "so", "result": [{"word": "so", "start": 1.5, "end": 3.5}]},
+            [{"text": "so", "start": "1.5", "end": "3.5"}],
+        ),
+        (
+            {
                 "RecognitionStatus": "Success",
                 "Offset": 15_000_000,
                 "Duration": 20_000_000,

@@ -17,11 +17,15 @@ _PIECES = ("utterances", "sentences", "paragraphs")
 
 
 def is_it(document: Any) -> bool:
+    """Or the list of its utterances alone."""
+    if isinstance(document, list):
+        return all(isinstance(at(item, "words", 0, "start"), int) for item in document or [None])
     is_known = any(at(document, key) is not None for key in ("id", "audio_url", "language_code"))
     return is_known and any(objects(document, key) for key in (*_PIECES, "words"))
 
 
 def rows(document: Any) -> Iterator[Row]:
+    document = {"utterances": document} if isinstance(document, list) else document
     language = name(at(document, "language_code"))
     pieces = next((found for key in _PIECES if (found := objects(document, key))), None)
     if pieces is None:

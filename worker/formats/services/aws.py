@@ -1,4 +1,5 @@
-"""The output of an Amazon Transcribe job: segments where it made some, or words and marks.
+"""The output of an Amazon Transcribe job: segments where it made some, or words and marks; of Call
+Analytics, what each of the two says.
 
 Shape: docs.aws.amazon.com/transcribe, "Data input and output" and "Example diarization output".
 """
@@ -16,11 +17,16 @@ from worker.formats.tree import at, name, objects, seconds
 
 def is_it(document: Any) -> bool:
     return bool(
-        objects(document, "results", "transcripts") or objects(document, "results", "items")
+        objects(document, "results", "transcripts")
+        or objects(document, "results", "items")
+        or _turns(document)
     )
 
 
 def rows(document: Any) -> Iterator[Row]:
+    if turns := _turns(document):
+        yield from _said(turns, name(at(document, "LanguageCode")))
+        return
     language = name(at(document, "results", "language_code"))
     segments = objects(document, "results", "audio_segments")
     channels = objects(document, "results", "channel_labels", "channels")
@@ -39,6 +45,23 @@ def rows(document: Any) -> Iterator[Row]:
                 yield read
 
 
+def _turns(document: Any) -> list[dict[str, Any]]:
+    return [item for item in objects(document, "Transcript") if "Content" in item]
+
+
+def _said(turns: list[dict[str, Any]], language: str | None) -> Iterator[Row]:
+    for item in turns:
+        read = row(
+            item.get("Content"),
+            speaker=name(item.get("ParticipantRole")),
+            start=seconds(item.get("BeginOffsetMillis"), 1000),
+            end=seconds(item.get("EndOffsetMillis"), 1000),
+            lang=language,
+        )
+        if read is not None:
+            yield read
+
+
 def _segments(segments: list[dict[str, Any]], language: str | None) -> Iterator[Row]:
     for item in segments:
         read = row(
@@ -53,10 +76,10 @@ def _segments(segments: list[dict[str, Any]], language: str | None) -> Iterator[
             yield read
 
 
-def _speakers(results: Any) -> dict[Any, str | None]:
+def _speakers(results: Any) -> dict[float | None, str | None]:
     """Whose word begins at a time, for outputs that say so apart from the words."""
     return {
-        item.get("start_time"): name(item.get("speaker_label"))
+        seconds(item.get("start_time")): name(item.get("speaker_label"))
         for segment in objects(results, "speaker_labels", "segments")
         for item in objects(segment, "items")
     }
@@ -66,8 +89,8 @@ def _words(results: Any, speakers: dict[Any, str | None]) -> list[Word]:
     """A mark belongs to the word before it, whoever said it."""
     words: list[Word] = []
     for item in objects(results, "items"):
-        speaker = name(item.get("speaker_label")) or speakers.get(item.get("start_time"))
         start, end = seconds(item.get("start_time")), seconds(item.get("end_time"))
+        speaker = name(item.get("speaker_label")) or speakers.get(start)
         spoken = word(at(item, "alternatives", 0, "content"), start, end, speaker)
         if item.get("type") == "punctuation" and words and spoken:
             words[-1] = replace(words[-1], text=words[-1].text + spoken[0].text)

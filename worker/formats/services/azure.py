@@ -24,7 +24,7 @@ def rows(document: Any) -> Iterator[Row]:
         yield from _recognised(document)
         return
     phrases = _phrases(document)
-    channels = {item.get("channel") for item in phrases}
+    channels = {name(item.get("channel")) for item in phrases}
     for item in phrases:
         start, end = _times(item)
         read = row(

@@ -15,10 +15,16 @@ from worker.formats.tree import at, first, name, objects, seconds
 
 
 def is_it(document: Any) -> bool:
-    return bool(objects(document, "results", "channels"))
+    return bool(objects(_answer(document), "results", "channels"))
+
+
+def _answer(document: Any) -> Any:
+    """Its library for JavaScript puts it beside an error that may have been."""
+    return at(document, "result") or document
 
 
 def rows(document: Any) -> Iterator[Row]:
+    document = _answer(document)
     utterances = objects(document, "results", "utterances")
     if utterances:
         yield from _utterances(utterances)

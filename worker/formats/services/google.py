@@ -1,4 +1,5 @@
-"""Google Cloud Speech-to-Text, v1 and v2: the answer to a recognition, an operation or a batch.
+"""Google Cloud Speech-to-Text, v1 and v2: the answer to a recognition, an operation or a batch,
+or several answers in a list; in the names of its JSON or of its Python (`result_end_time`).
 
 With speakers, v1 says all words once more in a last result: they are the same words, with names.
 
@@ -13,11 +14,18 @@ from typing import Any
 
 from worker.formats.rows import Row, row
 from worker.formats.spoken import Word, sentences, word
-from worker.formats.tree import at, first, name, objects, seconds
+from worker.formats.tree import at, camel, first, name, objects, seconds
 
 
 def is_it(document: Any) -> bool:
-    return any(objects(result, "alternatives") for result in _results(document))
+    """A list in which some results are final is what was heard live, message by message."""
+    results = _results(document)
+    is_live = isinstance(document, list) and any("isFinal" in result for result in results)
+    return not is_live and any(_is_result(result) for result in results)
+
+
+def _is_result(result: dict[str, Any]) -> bool:
+    return any("transcript" in heard for heard in objects(result, "alternatives"))
 
 
 def rows(document: Any) -> Iterator[Row]:
@@ -33,9 +41,13 @@ def rows(document: Any) -> Iterator[Row]:
 
 
 def _results(document: Any) -> list[dict[str, Any]]:
-    """Of an answer, an operation that is done, or the file of a batch."""
+    """Of an answer, an operation that is done, the file of a batch, or of a list of these."""
+    if isinstance(document, list):
+        lists = [_results(item) or [item] for item in document if isinstance(item, dict)]
+        return [camel(result) for results in lists for result in results]
     paths = (("results",), ("response", "results"), ("transcript", "results"))
-    return next((found for path in paths if (found := objects(document, *path))), [])
+    found = next((found for path in paths if (found := objects(document, *path))), [])
+    return [camel(result) for result in found]
 
 
 def _repeats(results: list[dict[str, Any]]) -> bool:

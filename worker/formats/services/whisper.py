@@ -26,10 +26,14 @@ _CODES = {
 
 
 def is_it(document: Any) -> bool:
+    """Or the list of its segments alone."""
+    if isinstance(document, list):
+        return bool(document) and at(document, 0, "avg_logprob") is not None
     return any("text" in item for place in _PLACES for item in objects(document, place)[:1])
 
 
 def rows(document: Any) -> Iterator[Row]:
+    document = {"segments": document} if isinstance(document, list) else document
     language = name(at(document, "language")) or name(at(document, "result", "language"))
     language = _CODES.get(language or "", language)
     pieces = next((found for place in _PLACES if (found := objects(document, place))), [])

@@ -39,11 +39,17 @@ class Utterance:
 
     @property
     def start(self) -> float | None:
-        return self.parts[0].start
+        """When it began, or was under way, as far as its parts know."""
+        first = self._timed[0] if self._timed else self.parts[0]
+        return first.end if first.start is None and self.end is None else first.start
 
     @property
     def end(self) -> float | None:
-        return self.parts[-1].end
+        return self._timed[-1].end if self._timed else None
+
+    @property
+    def _timed(self) -> list[Part]:
+        return [part for part in self.parts if (part.start, part.end) != (None, None)]
 
     def earlier(self, by: float) -> Utterance:
         """The same, that many seconds before."""
