@@ -56,6 +56,9 @@ def start(order: dict[str, Any]) -> None:
 def become_worker(order: dict[str, Any]) -> NoReturn:
     from celery.__main__ import main as celery  # noqa: PLC0415
 
+    # A shell starts what is in its background with SIGINT ignored, and so would we be until Celery
+    # has set its own: a SIGINT that comes before must end us as it ends any other.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
