@@ -196,13 +196,15 @@ class Arena:
         time.sleep(seconds)
 
     def until(self, condition: Callable[[], object], story: str) -> bool:
-        """Wait for `condition`; a violation if it does not come, and nothing else comes either."""
+        """Wait for `condition`; a violation if it does not come, and nothing else comes either, or
+        others go on and on."""
         last, deadline = -1, time.monotonic() + PATIENCE_SECONDS
+        latest = deadline + 2 * PATIENCE_SECONDS
         while not _holds(condition):
             with suppress(RedisError):
                 if (num_outputs := self._num_outputs()) != last:
                     last, deadline = num_outputs, time.monotonic() + PATIENCE_SECONDS
-            if time.monotonic() > deadline:
+            if time.monotonic() > min(deadline, latest):
                 self.violations.append(Violation("", "hung", f"{story} ({self.folder})"))
                 return False
             time.sleep(0.02)
