@@ -1,20 +1,19 @@
 """The whole story of a worker, on one screen: read -> take in -> step -> take out -> commit.
 
-One thread calls `run_once` again and again and owns everything here; `adopt`, `release` and `wake`
-are for the others. Whatever a round was doing when its process died, Redis has either all of a
-commit or nothing of it, and the next owner goes on from there.
+One thread calls `run_once` again and again and owns everything here; `adopt`, `release`, `wake`
+and `moving` are for the others. Whatever a round was doing when its process died, Redis has either
+all of a commit or nothing of it, and the next owner goes on from there.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 import queue
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from redis import Redis
@@ -22,9 +21,8 @@ from redis import Redis
 from engine import Engine, StepReport
 from worker.keyspace.connection import connect, connect_blocking
 from worker.keyspace.source import Source
-from worker.owner.activity import BUSY_SECONDS, busy
 from worker.owner.census import Census
-from worker.owner.handover import OnGiven
+from worker.owner.moving import Moving
 from worker.owner.ownership import Ownership
 from worker.settings.config import Settings
 from worker.stream.kit import Kit, engine_config, setup_line
@@ -54,9 +52,8 @@ class Pipeline:
         self._kit = kit
         self._engine = kit.engine
         self._source = source
-        self.owner = owner
         self.owned = Ownership(kit, redis, owner=owner)
-        self.busy: tuple[float, Sequence[str]] = (kit.clock(), ())
+        self.moving = Moving(self.owned, self._order, kit.clock, owner=owner)
         self._census = Census(redis, kit.metrics)
         self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._obeyed_at = kit.clock()
@@ -82,31 +79,6 @@ class Pipeline:
     def release(self, stream: str) -> None:
         """Give the stream back soon, if it is owned here."""
         self._order(partial(self.owned.release, stream))
-
-    def take(self, stream: str) -> None:
-        """Own the stream that another worker gives to this one."""
-        self._order(partial(self.owned.take, stream))
-
-    def hand(self, stream: str, receiver: str) -> None:
-        """Give the stream to another worker, as soon as it can be saved."""
-        self._order(partial(self.owned.hand, stream, receiver))
-
-    def count(self) -> None:
-        """Bring `busy` up to date soon."""
-        self._order(self._count)
-
-    def when_given(self, tell: OnGiven) -> None:
-        """`tell` hears, on the engine's thread, of each stream that was let go, and whom for."""
-        self.owned.handover.on_given = tell
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether it takes no stream up."""
-        return self.owned.handover.is_draining
-
-    @is_draining.setter
-    def is_draining(self, is_draining: bool) -> None:
-        self.owned.handover.is_draining = is_draining
 
     def _order(self, order: Callable[[], None]) -> None:
         self._orders.put(order)
@@ -191,11 +163,6 @@ class Pipeline:
                 continue
             streams[name].inbox.arrive_requests(requests)
             self.owned.rounds.wake(name)
-
-    def _count(self) -> None:
-        now = self._kit.clock()
-        within = math.inf if self.is_draining else BUSY_SECONDS
-        self.busy = now, busy(self.owned.streams.values(), now, within_seconds=within)
 
     @property
     def _is_idle(self) -> bool:

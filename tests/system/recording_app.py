@@ -39,16 +39,34 @@ FAILURES: dict[bytes, Callable[[], object]] = {
 }
 
 
+class RecordingMoves:
+    """The streams of a worker that has no load and gives nothing."""
+
+    def __init__(self, redis: Redis, owner: str, *, take: Callable[[str], None]) -> None:
+        self.owner = owner
+        self.busy = (time.monotonic(), ())
+        self.is_draining = False
+        self.take = take
+        self._redis = redis
+
+    def count(self) -> None:
+        pass
+
+    def hand(self, stream: str, receiver: str) -> None:
+        self._redis.rpush(TOLD, f"hand {stream} {receiver}")
+
+    def when_given(self, tell: Callable[[str, str], None]) -> None:
+        pass
+
+
 class RecordingPipeline:
     """Owns streams for real, by their lease, and reads nothing."""
 
     def __init__(self, redis: Redis, *, lease_seconds: float) -> None:
         self.wake = threading.Event()
-        self.owner = f"recorder-{os.getpid()}"
-        self.busy = (time.monotonic(), ())
-        self.is_draining = False
+        self.moving = RecordingMoves(redis, f"recorder-{os.getpid()}", take=self.adopt)
         self._redis = redis
-        self._leases = Leases(redis, self.owner, lease_seconds=lease_seconds)
+        self._leases = Leases(redis, self.moving.owner, lease_seconds=lease_seconds)
         self._owned: dict[str, Lease] = {}
         self._orders: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -63,18 +81,6 @@ class RecordingPipeline:
 
     def release(self, stream: str) -> None:
         self._redis.rpush(TOLD, f"release {stream}")
-
-    def count(self) -> None:
-        """It has no load."""
-
-    def take(self, stream: str) -> None:
-        self.adopt(stream)
-
-    def hand(self, stream: str, receiver: str) -> None:
-        self._redis.rpush(TOLD, f"hand {stream} {receiver}")
-
-    def when_given(self, tell: Callable[[str, str], None]) -> None:
-        """It gives nothing."""
 
     def run_once(self) -> bool:
         failure = self._redis.lpop(FAIL)

@@ -33,7 +33,7 @@ class Desk:
         self.bench = Workbench(settings)
         self.workers = Workers(redis)
         self.balancer = Balancer(
-            self.bench.pipeline,
+            self.bench.pipeline.moving,
             self.workers,
             num_places=num_places,
             staying_seconds=0.0,
@@ -42,7 +42,7 @@ class Desk:
 
     @property
     def owner(self) -> str:
-        return self.bench.pipeline.owner
+        return self.bench.pipeline.moving.owner
 
     @property
     def names(self) -> set[str]:
@@ -120,7 +120,7 @@ def hand_over(name: str, desks: list[Desk]) -> None:
     """From whoever has it to the other, if there is another."""
     for giver, receiver in zip(desks, reversed(desks), strict=True):
         if giver is not receiver and name in giver.names:
-            giver.bench.pipeline.hand(name, receiver.owner)
+            giver.bench.pipeline.moving.hand(name, receiver.owner)
             giver.bench.run(until=lambda giver=giver: name not in giver.names)
             receiver.turn()
             assert name in receiver.names
@@ -134,7 +134,7 @@ def test_it_goes_on_from_where_it_was_saved_and_nothing_is_fed_again(
     adopt_all(desks[0], ["live:a"])
     desks[0].bench.run_until_idle()
     num_seen = desks[0].bench.streams["live:a"].session.num_seen
-    desks[0].bench.pipeline.hand("live:a", desks[1].owner)
+    desks[0].bench.pipeline.moving.hand("live:a", desks[1].owner)
     desks[0].bench.run(3)
     desks[1].turn()
     count = desks[1].bench.metrics.registry.get_sample_value
@@ -145,7 +145,7 @@ def test_it_goes_on_from_where_it_was_saved_and_nothing_is_fed_again(
 def test_what_was_given_is_not_taken_up_again_by_its_giver(desks: list[Desk], redis: Redis) -> None:
     publish(redis, 3, "live:a", end=False)
     adopt_all(desks[0], ["live:a"])
-    desks[0].bench.pipeline.hand("live:a", desks[1].owner)
+    desks[0].bench.pipeline.moving.hand("live:a", desks[1].owner)
     desks[0].bench.run(5)
     assert not is_owned(redis, "live:a")
     desks[0].bench.pipeline.adopt("live:a")  # as the reconciler asks everybody

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from engine import Loss, NoFreeRow
 from worker.keyspace.committer import Committer, StaleOwner
@@ -18,6 +18,7 @@ from worker.keyspace.lease import Lease, Leases
 from worker.keyspace.live import Live
 from worker.keyspace.own_keys import BrokenKeys, require_sound
 from worker.keyspace.trouble import is_passing, is_silence
+from worker.owner.commits import Commits
 from worker.owner.handover import Handover
 from worker.owner.places import Places
 from worker.owner.renewal import Renewal
@@ -26,7 +27,6 @@ from worker.owner.rounds import Rounds
 from worker.owner.setbacks import Setbacks
 from worker.stream.kit import Kit
 from worker.stream.live_stream import LiveStream
-from worker.stream.outbox import Commit
 from worker.stream.recovery import open_stream
 from worker.stream.snapshots import Snapshots
 from worker.stream.standing import Reached, stand
@@ -47,6 +47,13 @@ class Ownership:
         self._live = Live(redis)
         self._committer = Committer(redis, lease_seconds=settings.lease_seconds)
         self._snapshots = Snapshots(settings.snapshot_dir)
+        self._commits = Commits(
+            self._committer,
+            self._snapshots,
+            kit.metrics,
+            taken=self.take_again,
+            failed=self._fail,
+        )
         self.rounds = Rounds(self.streams, kit.clock())
         self._renewal = Renewal(
             self._leases, kit.metrics, lease_seconds=settings.lease_seconds, now=kit.clock()
@@ -131,8 +138,11 @@ class Ownership:
                 raise
             with about(stream.told):
                 log.exception("%s: dropped after a failure of its own", stream.name)
-            self._failed(stream.name, error)
-            self._drop(stream)
+            self._fail(stream, error)
+
+    def _fail(self, stream: LiveStream, why: Exception) -> None:
+        self._failed(stream.name, why)
+        self._drop(stream)
 
     def _failed(self, name: str, why: Exception) -> None:
         self._kit.metrics.stream_failed()
@@ -190,28 +200,9 @@ class Ownership:
             self.adopt(stream.name)
 
     def commit(self) -> None:
-        """One commit for each stream of the round that has news; one that another worker has taken
-        is dropped.
-
-        Raises what passes (`is_passing`): each stream then waits with its own commit. A refusal
-        may be for one of them, and the others are tried; who does not answer is asked once, for
-        each would wait as long."""
-        trouble: RedisError | None = None
-        for stream in self._in_round:
-            trouble = self._try_commit(stream) or trouble
-            if trouble and is_silence(trouble):
-                break
-        if trouble:
-            raise trouble
+        """What the streams of the round have to commit. Raises what passes: call again."""
+        self._commits.of_each(self._in_round)
         self._live.show({s.name: p for s in self._in_round if (p := s.pending()) is not None})
-
-    def _try_commit(self, stream: LiveStream) -> RedisError | None:
-        try:
-            with about(stream.told):
-                self._commit(stream)
-        except RedisError as error:
-            return error
-        return None
 
     def tend(self) -> None:
         """What is due by the clock: snapshots, streams that are over or lost, leases."""
@@ -247,7 +238,7 @@ class Ownership:
             stream.outbox.advance(status="parked")
         if with_session:
             stream.save(self._snapshots, last_chance=True)
-        if self._commit(stream):
+        if self._commits.all_of(stream):
             self._give_back(stream, "given back")
 
     def leave_all(self, *, saving_until: float, leaving_until: float) -> None:
@@ -270,35 +261,6 @@ class Ownership:
             self._drop(stream)
             return not is_silence(error)
         return True
-
-    def _commit(self, stream: LiveStream) -> bool:
-        """Whether the stream is still ours and has nothing left to commit."""
-        started = time.perf_counter()
-        try:
-            while commit := stream.commit(self._committer):
-                self._kit.metrics.committed(time.perf_counter() - started, commit.num_entries)
-                if commit.after.snapshot != commit.before.snapshot:
-                    self._keep_only(commit, stream.outbox.lease)
-        except StaleOwner as error:
-            self._kit.metrics.commit_refused()
-            log.warning("dropped: %s", error)
-            self.take_again(stream)
-            return False
-        except ResponseError as error:
-            if is_passing(error):
-                raise
-            log.error("%s: dropped: %s", stream.name, error)
-            self._failed(stream.name, error)
-            self._drop(stream)
-            return False
-        return True
-
-    def _keep_only(self, commit: Commit, lease: Lease) -> None:
-        kept, last = commit.after.snapshot, commit.before.snapshot
-        try:
-            self._snapshots.keep_only(kept, lease, last=last)
-        except OSError as error:
-            log.warning("%s: an old session could not be removed: %s", lease.stream, error)
 
     def _has_room(self) -> bool:
         return self._places.has_one(len(self.streams), self._kit.clock()) or self._make_room()

@@ -22,8 +22,12 @@ from worker.settings.shared_name import name_for_patterns
 from worker.watch.metrics import Metrics
 
 
-class Hostable(Runnable, Mover, Protocol):
+class Hostable(Runnable, Protocol):
     """A pipeline as a worker process needs it."""
+
+    @property
+    def moving(self) -> Mover:
+        """Its streams, for those who move them."""
 
 
 OpenPipeline = Callable[[Settings, Metrics], Hostable]

@@ -53,7 +53,7 @@ class Balancer(threading.Thread):
 
     def __init__(
         self,
-        pipeline: Mover,
+        streams: Mover,
         workers: Workers,
         *,
         num_places: int,
@@ -61,7 +61,7 @@ class Balancer(threading.Thread):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(name="weir-balancer", daemon=True)
-        self._pipeline = pipeline
+        self._streams = streams
         self._workers = workers
         self._num_places = num_places
         self._staying_seconds = staying_seconds
@@ -70,13 +70,13 @@ class Balancer(threading.Thread):
         self._taken: dict[str, float] = {}  # when, by the server's clock
         self._now = 0.0  # by the server's clock, at the last report
         self._stopping = threading.Event()
-        pipeline.when_given(self._tell)
+        streams.when_given(self._tell)
 
     def run(self) -> None:
         while not self._stopping.is_set():
             self._try_turn()
         with suppress(RedisError):  # the line is old in a few seconds all the same
-            self._workers.leave(self._pipeline.owner)
+            self._workers.leave(self._streams.owner)
 
     def _try_turn(self) -> None:
         try:
@@ -94,8 +94,8 @@ class Balancer(threading.Thread):
 
     def turn(self) -> None:
         """Says how much there is to do here, and asks for what is too much to be given away."""
-        self._pipeline.count()
-        counted_at, busy = self._pipeline.busy
+        self._streams.count()
+        counted_at, busy = self._streams.busy
         if self._clock() - counted_at > STILL_SECONDS:
             return
         reports = self._report()
@@ -103,11 +103,11 @@ class Balancer(threading.Thread):
         staying = {name for name, at in self._taken.items() if at > last}
         staying |= {gift.stream for gift in self._gifts}
         free = [name for name in busy if name not in staying]
-        chosen = receivers(loads_of(reports), self._pipeline.owner)
+        chosen = receivers(loads_of(reports), self._streams.owner)
         for stream, receiver in zip(free, chosen, strict=False):
             log.info("%s: goes to %s, which has less to do", stream, receiver)
             self._gifts.append(Gift(stream, receiver, self._now))
-            self._pipeline.hand(stream, receiver)
+            self._streams.hand(stream, receiver)
         if chosen:  # the others must not give for the same need
             self._report()
 
@@ -115,7 +115,7 @@ class Balancer(threading.Thread):
         """Waits for orders for so long."""
         until = self._clock() + seconds
         while (left := until - self._clock()) > 0 and not self._stopping.is_set():
-            order = self._workers.next_order(self._pipeline.owner, timeout_seconds=left)
+            order = self._workers.next_order(self._streams.owner, timeout_seconds=left)
             if order:
                 self._carry_out(order)
 
@@ -123,29 +123,29 @@ class Balancer(threading.Thread):
         if order.verb == "take":
             self._taken[order.stream] = self._now
             self._gifts = [gift for gift in self._gifts if gift.stream != order.stream]
-            self._pipeline.take(order.stream)
+            self._streams.take(order.stream)
         elif order.verb == "give":
-            self._pipeline.hand(order.stream, order.worker)
+            self._streams.hand(order.stream, order.worker)
         else:
             log.info("asked to %s", order.verb)
-            self._pipeline.is_draining = order.verb == "drain"
+            self._streams.is_draining = order.verb == "drain"
 
     def _tell(self, stream: str, receiver: str) -> None:
         """On the engine's thread: the stream has no owner now."""
-        self._workers.send(receiver, Order("take", stream, self._pipeline.owner))
+        self._workers.send(receiver, Order("take", stream, self._streams.owner))
 
     def _report(self) -> dict[str, Report]:
         given = {gift.stream for gift in self._gifts}
         taken = [n for n, at in self._taken.items() if at > self._now - REMEMBERED_SECONDS]
-        here = {*self._pipeline.busy[1], *taken} - given
+        here = {*self._streams.busy[1], *taken} - given
         said = {
             "streams": len(here),
-            "places": 0 if self._pipeline.is_draining else self._num_places,
+            "places": 0 if self._streams.is_draining else self._num_places,
             "gifts": [[gift.stream, gift.receiver, gift.given_at] for gift in self._gifts],
             "taken": taken,
         }
-        lines = self._workers.report(self._pipeline.owner, said)
-        self._now = lines[self._pipeline.owner].at
+        lines = self._workers.report(self._streams.owner, said)
+        self._now = lines[self._streams.owner].at
         self._forget_old()
         found = {name: _report_in(line) for name, line in lines.items()}
         return {name: report for name, report in found.items() if report}

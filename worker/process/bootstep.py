@@ -148,7 +148,7 @@ def host(app: WeirCelery) -> Hosted:
         round_key=app.round_key,
     )
     workers = Workers(connect_blocking(settings, TURN_SECONDS), key=app.workers_key)
-    balancer = Balancer(pipeline, workers, num_places=settings.max_streams)
+    balancer = Balancer(pipeline.moving, workers, num_places=settings.max_streams)
     engine.start()
     reconciler.start()
     balancer.start()

@@ -181,14 +181,8 @@ class LiveStream:
     @property
     def _owed(self) -> str | None:
         """Why a summary of all that was read is due now, whatever its cadence says."""
-        if not (self._num_uncovered and self._is_caught_up):
-            return None
-        if self._settling.has_ended:
-            return "end"
-        request = self._settling.request
-        if request and request.kind == "flush":
-            return "flush"
-        return "room" if self.is_hurried else None
+        is_owing = self._num_uncovered and self._is_caught_up
+        return self._settling.asked_for if is_owing else None
 
     # ---- out
 

@@ -131,6 +131,15 @@ class Settling:
         self.inbox.carried_out()
         self._outbox.advance(request_id=place_of(request))
 
+    @property
+    def asked_for(self) -> str | None:
+        """Why a summary is due now of all that was read until now; None if it can wait."""
+        if self.has_ended:
+            return "end"
+        if self.request and self.request.kind == "flush":
+            return "flush"
+        return "room" if self.is_hurried else None
+
     # ---- how far it is
 
     @property
