@@ -20,6 +20,7 @@ from random_order.config import Config as Order  # noqa: E402
 from redis import Redis  # noqa: E402
 
 import engine  # noqa: E402, F401  # before transformers: silences what libraries say to nobody
+from tests.forks import fork_server  # noqa: E402
 from worker.keyspace.connection import connect  # noqa: E402
 from worker.keyspace.embedded import EmbeddedServer  # noqa: E402
 from worker.settings.config import Settings  # noqa: E402
@@ -38,6 +39,14 @@ _MUST_EXPIRE = (":lease", ":live", ":failing", ":requested", ":published")
 
 # These take longest: whoever starts with them need not wait for them at the end.
 _FIRST = ("tests/engine/gpu", "tests/system", "tests/worker/stream", "tests/bench")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One for all processes of the run: they find it by the environment."""
+    if not hasattr(config, "workerinput"):
+        forks = fork_server()
+        forks.__enter__()
+        config.add_cleanup(lambda: forks.__exit__(None, None, None))
 
 
 @pytest.hookimpl(wrapper=True)
