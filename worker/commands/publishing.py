@@ -86,7 +86,7 @@ class Publishing:
         return parts
 
     def _leave_out(self, bad: LeftOut) -> None:
-        self.num_bad += 1
+        self.num_bad += bad.is_fault
         self.say(f"{bad.place} is left out: {bad.why}")
 
 

@@ -64,7 +64,7 @@ def _reading(file: str | None, name: str) -> Reading:
         raise BadTalk(f"{name} cannot be read: {error.strerror}; check --file") from None
     except BadFile as error:
         raise BadTalk(f"{name}: {error}") from None
-    for bad in reading.left_out:
+    for bad in (one for one in reading.left_out if one.is_fault):
         raise BadTalk(f"{name}, {bad.place}: {bad.why}")
     return reading
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from worker.formats import captions, cues
 from worker.formats.lines import BadLine, line_rows, looks_like_object, parsed
+from worker.formats.marked import is_marked, marked_rows
 from worker.formats.messages import unwrapped
-from worker.formats.plain import is_marked, marked_rows, plain_rows
+from worker.formats.plain import plain_rows
 from worker.formats.rows import BadFile, LeftOut, Row, in_order
 from worker.formats.services import (
     assemblyai,
@@ -31,6 +32,7 @@ from worker.formats.services import (
     whisper,
     youtube,
 )
+from worker.formats.table import is_table, table_rows
 from worker.formats.tree import at, objects
 
 Rows = Iterator[Row | LeftOut]
@@ -77,6 +79,7 @@ _SERVICES = {
 FORMATS = {
     "text": Format("plain text", plain_rows),
     "marked": Format("text with times", marked_rows),
+    "table": Format("a table", table_rows),
     "jsonl": Format("JSON lines", line_rows),
     "json": Format("JSON", _entries, is_json=True),
     "srt": Format("SubRip captions", captions.subrip_rows),
@@ -91,7 +94,7 @@ _NUM_PROBED_LINES = 200
 # Text that is markup, a style sheet or a table, not speech.
 _FOREIGN = re.compile(
     r"\s*(?:<(?:\?xml|!doctype|html|tt[\s>]|sami|transcript)|\[Script Info\]|\{\d+\}\{\d+\}"
-    r"|%!PS|#!|start\tend\ttext|[a-z_]+(?:,[a-z_]+){2,}\s*\n)",
+    r"|%!PS|#!|[a-z_]+(?:[,;\t][a-z_]+){2,}\s*\n)",
     re.I,
 )
 
@@ -111,6 +114,8 @@ def recognised(text: str) -> tuple[str, Any]:
         found = _json(text, lines)
         if found:
             return found
+    if is_table(text):
+        return "table", text
     if _FOREIGN.match(text):
         raise BadFile(_UNKNOWN)
     return "marked" if is_marked(text) else "text", text

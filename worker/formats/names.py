@@ -22,8 +22,8 @@ def said_by(pieces: Sequence[Sequence[str]]) -> list[list[Said]]:
     if _are_most([bool(lines) and _ABOVE.fullmatch(lines[0]) is not None for lines in pieces]):
         return [list(_under_names(lines)) for lines in pieces]
     texts = [" ".join(lines) for lines in pieces]
-    if _are_most([_named(text) is not None for text in texts]):
-        return [[_named(text) or (None, text)] for text in texts]
+    if _are_most([named(text) is not None for text in texts]):
+        return [[named(text) or (None, text)] for text in texts]
     return [[(None, text)] for text in texts]
 
 
@@ -31,7 +31,8 @@ def _are_most(found: Sequence[bool]) -> bool:
     return sum(found) >= max(2, _SHARE * len(found))
 
 
-def _named(text: str) -> Said | None:
+def named(text: str) -> Said | None:
+    """Who says it and what, if it begins with a name."""
     match = _BEFORE.match(text)
     if not match or len(match[1].split()) > _MAX_NAME_WORDS:
         return None

@@ -1,74 +1,43 @@
-"""Plain text: a line is an entry, a long one is cut, and what only says when is not said.
-
-Lines that are a time alone (Meet writes one every five minutes), times in front of a line
-(`[00:01:02] words`) and heads of a name and a time (`Ana Silva  0:12`, as Otter and Teams write
-them) say when and who. They count where the file has several of them.
+"""Plain text: a line is an entry, and a long one is cut. `Ana: words` is said by Ana where most
+lines begin with a name, and the same few names come again and again.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Set
 
 from worker.formats.lines import looks_like_object, rows_of_line
-from worker.formats.names import said_by
+from worker.formats.names import named, said_by
 from worker.formats.rows import LeftOut, Row, row
-from worker.intake.values import seconds
 
 MAX_LINE_CHARS = 1000
 """A longer line is a text without line breaks."""
 _PIECE_CHARS = 500
+_LINES_PER_NAME = 3
 _SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+|(?<=[，、；])")
 _BLANK = re.compile(r"\s+")
 
-_TIME = r"(?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
-_ALONE = re.compile(rf"[\[(]?({_TIME})[\])]?", re.ASCII)
-_IN_FRONT = re.compile(rf"(?:[\[(]({_TIME})[\])]|({_TIME}))\s*[-–:]?\s+(?=\S)", re.ASCII)
-_HEAD = re.compile(rf"\[?([^\W\d_][^\[\]:]{{0,59}}?)\]?,?\s+[\[(]?({_TIME})[\])]?")
-_SHARE_IN_FRONT, _SHARE_HEADS = 0.5, 0.2
-# What Meet puts around a transcript.
-_BEGIN, _END = (
-    ("Attendees", "Transcript"),
-    re.compile(r"Meeting ended after \d|Transcription ended"),
-)
-
-
-def is_marked(text: str) -> bool:
-    """Whether the text says when things were said."""
-    lines = _lines(text)
-    return _in_front(lines) or _with_heads(lines) or sum(map(_is_alone, lines)) > 1
-
 
 def plain_rows(text: str) -> Iterator[Row | LeftOut]:
     """Among lines of text, a JSON object is the fields of an entry, as it is in a pipe."""
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = text.split("\n")
+    names = _names([line.strip() for line in lines if line.strip()])
+    for number, line in enumerate(lines, 1):
+        name, words = named(line.strip()) or (None, "")
         if looks_like_object(line):
             yield from rows_of_line(line, f"line {number}")
+        elif name in names:
+            yield from cut_rows(words, speaker=name)
         else:
-            yield from _rows(line.strip())
+            yield from cut_rows(line.strip())
 
 
-def marked_rows(text: str) -> Iterator[Row]:
-    lines = _spoken_part(_lines(text))
-    strip, heads = _in_front(lines), _with_heads(lines)
-    pieces: list[tuple[float | None, str | None, str]] = []
-    start: float | None = None
-    speaker: str | None = None
-    for line in lines:
-        head = _HEAD.fullmatch(line) if heads else None
-        if head:
-            speaker, start = head[1].strip(), seconds(head[2])
-        elif _is_alone(line):
-            start = seconds(line.strip("[]()"))
-        elif strip and (front := _IN_FRONT.match(line)):
-            pieces.append((seconds(front[1] or front[2]), speaker, line[front.end() :]))
-        else:
-            pieces.append((start, speaker, line))
-            start = None
-    named = said_by([[line] for _, _, line in pieces])
-    for (at, whose, _), [(name, words)] in zip(pieces, named, strict=True):
-        yield from _rows(words, start=at, speaker=name or whose)
+def _names(lines: list[str]) -> Set[str | None]:
+    """Who speaks, if it is said line by line. Keys of a file of settings do not come again."""
+    said = [name for [(name, _)] in said_by([[line] for line in lines]) if name]
+    return set(said) if len(said) >= _LINES_PER_NAME * len(set(said)) else set()
 
 
 def pieces_of(text: str, max_chars: int = _PIECE_CHARS) -> Iterator[str]:
@@ -94,34 +63,7 @@ def _cut(text: str, begin: int, max_chars: int) -> int:
     return most
 
 
-def _rows(line: str, **about: object) -> Iterator[Row]:
+def cut_rows(line: str, **about: object) -> Iterator[Row]:
     for piece in pieces_of(line) if len(line) > MAX_LINE_CHARS else [line]:
         if read := row(piece, **about):
             yield read
-
-
-def _lines(text: str) -> list[str]:
-    return [line.strip() for line in text.split("\n") if line.strip()]
-
-
-def _is_alone(line: str) -> bool:
-    return _ALONE.fullmatch(line) is not None
-
-
-def _in_front(lines: Sequence[str]) -> bool:
-    num = sum(_IN_FRONT.match(line) is not None for line in lines)
-    return num > 1 and num >= _SHARE_IN_FRONT * len(lines)
-
-
-def _with_heads(lines: Sequence[str]) -> bool:
-    num = sum(_HEAD.fullmatch(line) is not None for line in lines)
-    return num > 1 and num >= _SHARE_HEADS * len(lines)
-
-
-def _spoken_part(lines: list[str]) -> list[str]:
-    """Without what Meet writes before and after it."""
-    if all(line in lines for line in _BEGIN):
-        lines = lines[lines.index(_BEGIN[1], lines.index(_BEGIN[0])) + 1 :]
-        if lines and "computer generated" in lines[0]:
-            lines = lines[1:]
-    return [line for line in lines if not _END.match(line)]

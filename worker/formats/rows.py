@@ -19,10 +19,12 @@ class BadFile(Exception):
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A piece of a file that is no entry: where it is and why."""
+    """A piece of a file that is no entry: where it is and why. `is_fault`: it may have been speech;
+    what a program writes of its own around a talk is none."""
 
     place: str
     why: str
+    is_fault: bool = True
 
 
 def row(text: object, **about: object) -> Row | None:

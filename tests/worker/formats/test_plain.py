@@ -69,6 +69,8 @@ def test_what_is_said_about_a_text_is_not_cut() -> None:
         "{curly} begins\nand goes on",
         "Chapter 1\n\nIt was the 3:15 train.",
         "# A title\n\nWords.",
+        "name: weir\nversion: 3\nlicence: Apache",
+        "Well, yes, no\nText, and more text, and so on",
     ],
 )
 def test_text_that_looks_a_little_like_something_else_is_text(text: str) -> None:

@@ -29,12 +29,19 @@ SAID = [
 TIMES = [(1.0, 3.5), (4.0, 6.25), (7.5, 9.0)]
 NAMES = ["Ana Silva", "Bo Lund", "Ana Silva"]
 EXACT, SECONDS, NONE = "to the millisecond", "whole seconds at the start", "none"
+STARTS = "to the hundredth, at the start"
 
 # file: (format, who speaks: names, labels or nobody, times)
 SHAPES = {
     "plain.txt": ("text", None, NONE),
     "timed.txt": ("marked", NAMES, SECONDS),
     "otter.txt": ("marked", NAMES, SECONDS),
+    "names.txt": ("text", ["Ana Silva"] * 3, NONE),
+    "audacity.txt": ("marked", None, EXACT),
+    "song.lrc": ("marked", None, STARTS),
+    "rev.txt": ("marked", NAMES, SECONDS),
+    "whisper.tsv": ("table", None, EXACT),
+    "table.csv": ("table", NAMES, EXACT),
     "lines.jsonl": ("jsonl", NAMES, EXACT),
     "services_names.jsonl": ("jsonl", NAMES, EXACT),
     "milliseconds.jsonl": ("jsonl", NAMES, EXACT),
@@ -90,7 +97,7 @@ SHAPES = {
     "azure_batch.json": ("azure", "121", EXACT),
     "azure_fast.json": ("azure", "121", EXACT),
 }
-APART = {"latin1.txt", "meet.txt", "youtube.vtt"}
+APART = {"latin1.txt", "meet.txt", "teams.txt", "whisper_screen.txt", "youtube.vtt"}
 
 
 def sample(name: str) -> Reading:
@@ -116,6 +123,8 @@ def test_a_file_is_known_by_what_is_in_it(name: str) -> None:
     found = [times(fields) for fields in reading.entries]
     if when == EXACT:
         assert found == [pytest.approx(time) for time in TIMES]
+    elif when == STARTS:
+        assert [start for start, _ in found] == [start for start, _ in TIMES]
     elif when == SECONDS:
         assert [start for start, _ in found] == [1.0, 4.0, 7.0]
     else:
@@ -150,6 +159,18 @@ def test_what_meet_writes_around_a_transcript_is_not_said() -> None:
     assert texts(reading) == SAID
     assert [fields["speaker"] for fields in reading.entries] == NAMES
     assert [times(fields)[0] for fields in reading.entries] == [1.0, None, 300.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "num_lines", "when"),
+    [("teams.txt", 4, (1.0, 1.0)), ("whisper_screen.txt", 2, TIMES[0])],
+)
+def test_what_programs_write_around_a_talk_is_not_said_and_is_told(
+    name: str, num_lines: int, when: tuple[float, float]
+) -> None:
+    reading = sample(name)
+    assert texts(reading) == SAID and times(reading.entries[0]) == when
+    assert [one.is_fault for one in reading.left_out] == [False] * num_lines
 
 
 def test_an_encoding_from_before_unicode_is_found_and_named() -> None:
@@ -187,7 +208,7 @@ def test_encodings_and_line_breaks_change_nothing(
         (b"<!DOCTYPE html><p>Hi</p>", "no format that is known"),
         (b"[Script Info]\nTitle: x\n", "no format that is known"),
         (b"{1}{25}Hi\n", "no format that is known"),
-        (b"start,end,text\n1,2,hi\n", "no format that is known"),
+        (b"start,end,price\n1,2,3\n", "no format that is known"),
         (b'{"name": "weir", "version": 1}', "no format that is known"),
         (b'{\n "text": "hi",\n', "it begins like JSON, and is not"),
         (b"WEBVTT\n\nNOTE nothing but this\n", "taken for WebVTT captions and nothing is said"),
