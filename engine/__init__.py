@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.schedule.generation import Only as Only
     from engine.schedule.generation import Sampling as Sampling
     from engine.schedule.session import Session as Session
+    from engine.sentences.cutting import cuts as cuts
     from engine.sentences.cutting import is_telling as is_telling
     from engine.sentences.highlighter import Highlighter as Highlighter
     from engine.sizing.choice import Asked as Asked
@@ -71,6 +72,7 @@ _HOMES = {
     "Only": "engine.schedule.generation",
     "Sampling": "engine.schedule.generation",
     "Session": "engine.schedule.session",
+    "cuts": "engine.sentences.cutting",
     "is_telling": "engine.sentences.cutting",
     "Highlighter": "engine.sentences.highlighter",
     "Asked": "engine.sizing.choice",

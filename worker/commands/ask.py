@@ -30,7 +30,7 @@ from worker.settings.options import (
     settings_from,
 )
 from worker.settings.rules import is_utf8
-from worker.views.notes.sentences import Sentence
+from worker.views.sentences import Sentence
 from worker.views.search import search
 
 NOT_SAID = "that was not said"
@@ -96,7 +96,7 @@ def _ask(redis: Redis, arguments: argparse.Namespace, supports: Sequence[Sentenc
 
 
 def _lines(supports: Sequence[Sentence]) -> str:
-    return "\n".join(f"{one.speaker}: {one.text}" if one.speaker else one.text for one in supports)
+    return "\n".join(one.line for one in supports)
 
 
 def _print_said(redis: Redis, stream: str, supports: Sequence[Sentence]) -> None:

@@ -13,7 +13,7 @@ from worker.intake.feed import Line, line_text
 from worker.intake.values import seconds
 from worker.keyspace.history import newest_first
 from worker.keyspace.keys import stream_keys
-from worker.views.notes.sentences import Sentence, sentences
+from worker.views.sentences import Sentence, sentences
 
 MAX_LINES = 100_000  # of the transcript: some days of talk
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}

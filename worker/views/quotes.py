@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from engine import Highlighter, is_telling
 from worker.intake.feed import Line
-from worker.views.notes.sentences import sentences
+from worker.views.sentences import sentences
 
 MAX_KEPT = 24
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.views.notes.sentences import Sentence
+from worker.views.sentences import Sentence
 from worker.views.notes.telling import telling
 
 K1, B = 1.2, 0.75

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from engine.sentences.cutting import MAX_WORDS, is_telling, sentences_in
 
 
+FOUR = ["It is No. 7 of ten.", "I say no.", "So do I.", "He too."]
+
+
 @given(st.text(st.sampled_from("abA.?!…,;:\"' \n中。！"), max_size=300))
 def test_every_character_that_is_no_blank_comes_back_in_its_place(text: str) -> None:
     assert "".join("".join(sentences_in(text)).split()) == "".join(text.split())
@@ -28,6 +31,8 @@ def test_no_sentence_is_longer_than_can_be_quoted(words: list[str]) -> None:
         ("Ask Dr. Shah or A. B. today. It was 3.5 k.", None),
         ('He said "no." Then he left.', ['He said "no."', "Then he left."]),
         ("你好吗？我很好。", ["你好吗？", "我很好。"]),
+        ("It is No. 7 of ten. I say no. So do I. He too.", FOUR),
+        ("At 7 p.m. tomorrow, e.g. there.", ["At 7 p.m. tomorrow, e.g. there."]),
         ("no mark at all", ["no mark at all"]),
         ("  \n ", []),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.views.notes.sentences import Sentence
+from worker.views.sentences import Sentence
 from worker.views.search import Found, search
 
 SAID = [

@@ -18,7 +18,7 @@ from engine.evals.rouge import words
 from engine.evals.summaries_report import Figures, figures, mean
 from engine.evals.unfolding import State
 from worker.commands.evals.followed import Followed
-from worker.views.notes.sentences import sentences
+from worker.views.sentences import sentences
 
 NUM_SEEDS = 5
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from worker.views.notes.item import Kind
-from worker.views.notes.sentences import Sentence
+from worker.views.sentences import Sentence
 from worker.views.notes.telling import telling
 
 MIN_QUESTION_WORDS = 5  # fewer ask for nothing that somebody would look for: "Right?"

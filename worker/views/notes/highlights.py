@@ -21,7 +21,7 @@ from worker.views.notes.cues import (
 )
 from worker.views.notes.item import Add, Item, Operation, Resolve
 from worker.views.notes.notebook import Notebook
-from worker.views.notes.sentences import Sentence, sentences
+from worker.views.sentences import Sentence, sentences
 from worker.views.notes.telling import likeness, telling
 
 WORDS_PER_NOTE = 120

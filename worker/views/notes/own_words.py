@@ -18,7 +18,7 @@ from worker.views.notes.cues import dues_in
 from worker.views.notes.form import Choices, grammar, operations
 from worker.views.notes.item import Item, Operation
 from worker.views.notes.notebook import Notebook
-from worker.views.notes.sentences import Sentence, sentences
+from worker.views.sentences import Sentence, sentences
 from worker.views.notes.sourced import Source
 
 MAX_LINES_TOKENS = 400  # a small model finds little in more

@@ -14,7 +14,7 @@ from worker.views.notes.cues import due_in, kind_of
 from worker.views.notes.highlights import Highlights
 from worker.views.notes.item import Add, Resolve
 from worker.views.notes.notebook import Change, Notebook
-from worker.views.notes.sentences import Sentence
+from worker.views.sentences import Sentence
 
 Said = list[tuple[str, str]]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.intake.feed import Line, line_text
-from worker.views.notes.sentences import Sentence, sentences
+from worker.views.sentences import Sentence, sentences
 
 # A talk as it was said: speakers, and the sentences of each of their turns.
 TALK = [
