@@ -30,8 +30,8 @@ from worker.settings.options import (
     settings_from,
 )
 from worker.settings.rules import is_utf8
-from worker.views.sentences import Sentence
 from worker.views.search import search
+from worker.views.sentences import Sentence
 
 NOT_SAID = "that was not said"
 MOST_CITED = 4  # sentences

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.views.sentences import Sentence
 from worker.views.notes.telling import telling
+from worker.views.sentences import Sentence
 
 K1, B = 1.2, 0.75
 MIN_SHARE = 0.5  # of what a question's words weigh, in a sentence that has to do with it

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from engine.sentences.cutting import MAX_WORDS, is_telling, sentences_in
 
-
 FOUR = ["It is No. 7 of ten.", "I say no.", "So do I.", "He too."]
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.views.sentences import Sentence
 from worker.views.search import Found, search
+from worker.views.sentences import Sentence
 
 SAID = [
     Sentence(text, speaker, (f"{number}-0",))

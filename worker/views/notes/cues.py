@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from worker.views.notes.item import Kind
-from worker.views.sentences import Sentence
 from worker.views.notes.telling import telling
+from worker.views.sentences import Sentence
 
 MIN_QUESTION_WORDS = 5  # fewer ask for nothing that somebody would look for: "Right?"
 NUM_PROMPT = 3  # sentences after a question, in which it is answered as people talk

@@ -21,8 +21,8 @@ from worker.views.notes.cues import (
 )
 from worker.views.notes.item import Add, Item, Operation, Resolve
 from worker.views.notes.notebook import Notebook
-from worker.views.sentences import Sentence, sentences
 from worker.views.notes.telling import likeness, telling
+from worker.views.sentences import Sentence, sentences
 
 WORDS_PER_NOTE = 120
 MAX_NEW = 6

@@ -18,8 +18,8 @@ from worker.views.notes.cues import dues_in
 from worker.views.notes.form import Choices, grammar, operations
 from worker.views.notes.item import Item, Operation
 from worker.views.notes.notebook import Notebook
-from worker.views.sentences import Sentence, sentences
 from worker.views.notes.sourced import Source
+from worker.views.sentences import Sentence, sentences
 
 MAX_LINES_TOKENS = 400  # a small model finds little in more
 MIN_LINES_TOKENS = 64
