@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
+from importlib.metadata import requires
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import tomllib
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent
@@ -23,9 +22,9 @@ Hashes = dict[str, set[str]]
 
 
 def libraries() -> list[str]:
-    """All that Weir runs on, as it says itself."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["quantized"]]
+    """All that Weir runs on, as it says itself, and what quantised weights need."""
+    lines = [line.partition(";") for line in requires("weir") or []]
+    return [line for line, _, when in lines if "extra" not in when or '"quantized"' in when]
 
 
 def torch_with_cuda() -> list[str]:
