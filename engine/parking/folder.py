@@ -65,5 +65,6 @@ def _remove_leftovers(shared: Path) -> None:
 def _remove(folder: Path, lock: IO[bytes]) -> None:
     """The lock goes last: a folder whose lock is gone would be left for ever."""
     shutil.rmtree(folder, ignore_errors=True)
-    _lock_of(folder).unlink(missing_ok=True)
+    with suppress(OSError):  # somebody has put a file in the place of the shared folder
+        _lock_of(folder).unlink(missing_ok=True)
     lock.close()

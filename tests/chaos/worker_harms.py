@@ -109,7 +109,9 @@ def spoil_folders(arena: Arena, times: int) -> Iterator[None]:
             if folder.is_file():
                 folder.unlink()
                 folder.mkdir()
-        arena.spawn()
+        # A worker does not start without its folders, which is another promise than this one.
+        fresh = arena.spawn()
+        arena.until(lambda fresh=fresh: fresh.is_ready, "a worker does not start")
         yield
 
 
