@@ -13,6 +13,7 @@ from typing import Any
 from worker.process import tasks
 from worker.process.application import Hostable, OpenPipeline, WeirCelery
 from worker.process.bootstep import EngineStep
+from worker.settings import address
 from worker.settings.config import Settings
 from worker.settings.rules import ENV_PREFIX
 from worker.settings.shared_name import name_for_patterns
@@ -66,9 +67,10 @@ def celery_config(app: WeirCelery) -> dict[str, Any]:
     """Where Celery must differ from its defaults."""
     settings = app.settings
     return {
-        "broker_url": settings.server_url,
+        "broker_url": address.shown(settings.redis_url),
         "broker_transport": "worker.process.broker:Transport",
         "broker_transport_options": {
+            "server": settings.server,
             "global_keyprefix": KEY_PREFIX,
             "count_rejected": app.count_rejected_message,
         },

@@ -113,9 +113,10 @@ def test_the_only_environment_of_a_worker_is_what_settings_know() -> None:
 
 
 def test_every_setting_reaches_a_worker() -> None:
-    """But for the password itself, which is a secret's file."""
+    """But for the passwords themselves, which are secrets' files."""
     every = {ENV_PREFIX + field.upper() for field in Settings.model_fields}
-    assert every - set(services()["worker"]["environment"]) == {"WEIR_REDIS_PASSWORD"}
+    secrets = {"WEIR_REDIS_PASSWORD", "WEIR_SENTINEL_PASSWORD"}
+    assert every - set(services()["worker"]["environment"]) == secrets
 
 
 def test_the_server_is_full_before_its_container_is() -> None:

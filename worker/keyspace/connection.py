@@ -7,21 +7,25 @@ So the handshake has a time of its own, and is not tried again at once.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from redis import ConnectionPool, Redis, SSLConnection
+from redis import Connection, ConnectionPool, Redis, SSLConnection
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from worker.keyspace.sentinels import OfPrimary, Sentinels
 from worker.settings.config import Settings
+from worker.settings.server import Server
 
 REPLY_SECONDS = 5.0
 HANDSHAKE_SECONDS = 3.0
+SENTINEL_SECONDS = 1.0  # the next one may know as well
 
+_NEVER = Retry(NoBackoff(), 0)
 _Result = TypeVar("_Result")
 
 
@@ -35,34 +39,48 @@ def connect(settings: Settings, *, waits_once: bool = False) -> Redis:
     tries again by itself and has other things to see to meanwhile."""
     lost = (RedisConnectionError,) if waits_once else (RedisConnectionError, RedisTimeoutError)
     repeats = _Repeats(ExponentialBackoff(base=0.05, cap=0.5), 3, supported_errors=lost)
-    options = _options(settings.server_url, REPLY_SECONDS, repeats)
-    return Redis(connection_pool=ConnectionPool(**options))
+    return _client(settings.server, REPLY_SECONDS, repeats)
 
 
 def connect_briefly(settings: Settings, reply_seconds: float) -> Redis:
     """For whoever must say soon that there is no answer. Never repeats anything by itself."""
-    options = _options(settings.server_url, reply_seconds, Retry(NoBackoff(), 0))
-    return Redis(connection_pool=ConnectionPool(**options))
+    return _client(settings.server, reply_seconds, _NEVER)
 
 
 def connect_blocking(settings: Settings, block_seconds: float) -> Redis:
     """For reads that may block for up to `block_seconds`. Never repeats anything by itself."""
-    return Redis(connection_pool=ConnectionPool(**pool_options(settings.server_url, block_seconds)))
+    return _client(settings.server, block_seconds + REPLY_SECONDS, _NEVER)
 
 
-def pool_options(server_url: str, block_seconds: float) -> dict[str, Any]:
+def pool_options(server: Server, block_seconds: float) -> dict[str, Any]:
     """What redis-py's pool is made with for connections that read as `connect_blocking` says:
     Celery's too, which makes its own."""
-    return _options(server_url, block_seconds + REPLY_SECONDS, Retry(NoBackoff(), 0))
+    return _options(server, block_seconds + REPLY_SECONDS, _NEVER)
 
 
-def _options(server_url: str, timeout_seconds: float, retry: Retry) -> dict[str, Any]:
+def _client(server: Server, timeout_seconds: float, retry: Retry) -> Redis:
+    return Redis(connection_pool=ConnectionPool(**_options(server, timeout_seconds, retry)))
+
+
+def _options(server: Server, timeout_seconds: float, retry: Retry) -> dict[str, Any]:
     pool = ConnectionPool.from_url(
-        server_url, protocol=2, socket_timeout=timeout_seconds, retry=retry
+        server.url, protocol=2, socket_timeout=timeout_seconds, retry=retry
     )
     kind = pool.connection_class
-    options = {"db": 0} | pool.connection_kwargs
-    return options | {"connection_class": _PunctualTls if kind is SSLConnection else kind}
+    kind = _PunctualTls if kind is SSLConnection else kind
+    options = {"db": 0} | pool.connection_kwargs | {"connection_class": kind}
+    if not server.sentinels:
+        return options
+    kind = _PunctualTlsOfPrimary if kind is _PunctualTls else _OfPrimary
+    return options | {"connection_class": kind, "sentinels": _sentinels(server, options)}
+
+
+def _sentinels(server: Server, options: Mapping[str, Any]) -> Sentinels:
+    """They are spoken to as the server is, but have a password of their own, or none."""
+    theirs = {**options, "db": 0, "socket_timeout": SENTINEL_SECONDS, "retry": _NEVER}
+    theirs |= {"username": server.sentinel_user, "password": server.sentinel_password}
+    each = [theirs | {"host": host, "port": port} for host, port in server.sentinels]
+    return Sentinels(server.primary, each)
 
 
 class _PunctualTls(SSLConnection):
@@ -76,6 +94,14 @@ class _PunctualTls(SSLConnection):
             raise HandshakeTimeout(what) from None
         wrapped.settimeout(patience)
         return wrapped
+
+
+class _OfPrimary(OfPrimary, Connection):
+    pass
+
+
+class _PunctualTlsOfPrimary(OfPrimary, _PunctualTls):
+    pass
 
 
 class _Repeats(Retry):

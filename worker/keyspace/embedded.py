@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -57,8 +58,10 @@ class EmbeddedServer:
     not reach it, so its user decides when it goes.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, options: Sequence[str] = ()) -> None:
+        """options: arguments of the server's own."""
         self._durable = durable
+        self._options = options
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -110,36 +113,36 @@ class EmbeddedServer:
         self.stop()
 
     def _spawn(self, folder: Path) -> "subprocess.Popen[bytes]":
-        durable = ["--appendonly", "yes", "--appendfsync", "always"] if self._durable else []
-        address = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
         with (folder / "valkey.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 (nothing in it comes from outside)
-                [
-                    "/bin/sh",
-                    "-c",
-                    _GUARD,
-                    "sh",
-                    str(folder),
-                    _program(),
-                    *address,
-                    "--save",
-                    "",
-                    *durable,
-                ],
+                ["/bin/sh", "-c", _GUARD, "sh", str(folder), _program(), *self._arguments(folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
 
+    def _arguments(self, folder: Path) -> list[str]:
+        durable = ["--appendonly", "yes", "--appendfsync", "always"] if self._durable else []
+        address = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(folder)]
+        return [*address, "--save", "", *durable, *self._options]
+
     def _answers(self, folder: Path) -> bool:
         deadline = time.monotonic() + _START_SECONDS
         while self._process and self._process.poll() is None and time.monotonic() < deadline:
-            if _is_ours(self.port, folder):
+            if self._is_ours(folder):
                 return True
             time.sleep(_POLL_SECONDS)
         self.kill()
         return False
+
+    def _is_ours(self, folder: Path) -> bool:
+        """Whether a server answers there, and it is not another one that has the port."""
+        with Redis(port=self.port, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+            try:
+                return folder.samefile(client.config_get("dir")["dir"])
+            except RedisError:
+                return False
 
     def _reap(self) -> None:
         """Wait for the end that has been asked for, and insist on it after a while."""
@@ -153,15 +156,6 @@ class EmbeddedServer:
             process.wait()
         if process.stdin is not None:
             process.stdin.close()
-
-
-def _is_ours(port: int, folder: Path) -> bool:
-    """Whether a server answers there, and it is not another one that has the port."""
-    with Redis(port=port, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
-        try:
-            return folder.samefile(client.config_get("dir")["dir"])
-        except RedisError:
-            return False
 
 
 def _program() -> str:

@@ -18,6 +18,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from worker.keyspace.sentinels import NoPrimary
 from worker.settings import address
 
 _Error = TypeVar("_Error", bound=BaseException)
@@ -27,6 +28,7 @@ _PASSING = ("OOM", "READONLY", "UNBLOCKED", "MISCONF", "NOREPLICAS", "MASTERDOWN
 _BEFORE_THE_SERVER_S_WORDS = " of pipeline caused error: "  # redis-py says which command it was
 _FOR_ANOTHER_NAME = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and ..._IP_ADDRESS_MISMATCH
 _PROBE_SECONDS = 2.0
+_SCHEMES = ("redis:// (or valkey://)", "rediss:// (or valkeys://)")
 _TLS_ALERT = "\\x15\\x03"  # as redis-py shows the first bytes of a reply that is none
 
 
@@ -60,7 +62,10 @@ def setup_line(url: str, error: Exception) -> str | None:
     """The line for what no waiting mends: who we say that we are, or how we speak. None if it is
     something else. May ask the server whether it speaks TLS."""
     where = address.place(url)
-    if _is_unwelcome(error):
+    if no_primary := _first(error, NoPrimary):
+        if no_primary.todo:
+            return no_primary.todo
+    elif _is_unwelcome(error):
         return _unwelcome_line(where, url, error)
     if untrusted := _first(error, ssl.SSLCertVerificationError):
         return _untrusted_line(where, untrusted)
@@ -68,10 +73,11 @@ def setup_line(url: str, error: Exception) -> str | None:
         return cluster_line(url)
     if not _is_hanging_up(error):
         return None
+    plain, tls = ("sentinel://", "sentinels://") if address.is_of_sentinels(url) else _SCHEMES
     if address.uses_tls(url) and _answers(url):
-        return f"{where} does not speak TLS: begin WEIR_REDIS_URL with redis:// (or valkey://)"
+        return f"{where} does not speak TLS: begin WEIR_REDIS_URL with {plain}"
     if not address.uses_tls(url) and _speaks_tls(url):
-        return f"{where} speaks TLS: begin WEIR_REDIS_URL with rediss:// (or valkeys://)"
+        return f"{where} speaks TLS: begin WEIR_REDIS_URL with {tls}"
     return None
 
 
@@ -159,7 +165,7 @@ def _speaks_tls(url: str) -> bool:
 
 
 def _dial(url: str) -> socket.socket:
-    host, port = address.host_and_port(url)
+    host, port = address.hosts_and_ports(url)[0]
     if not host:
         raise OSError("a socket's file has one manner of speaking")
     return socket.create_connection((host, port), _PROBE_SECONDS)

@@ -22,6 +22,7 @@ from redis import Redis
 from worker.keyspace.connection import pool_options
 from worker.keyspace.control_queue import PEEK, ControlQueue
 from worker.process.messages import ADOPT, BadMessage, ControlMessage, envelope, read_message
+from worker.settings.server import Server
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,12 @@ class OneAtATime(virtual.QoS):
 class Channel(kombu_redis.Channel):
     QoS = OneAtATime
     do_restore = False  # nothing was taken away
-    from_transport_options = (*kombu_redis.Channel.from_transport_options, "count_rejected")
+    from_transport_options = (
+        *kombu_redis.Channel.from_transport_options,
+        *("server", "count_rejected"),
+    )
 
+    server: Server
     count_rejected: Callable[[str], None]
     """Told the kind of each message that this process has set aside."""
 
@@ -88,7 +93,7 @@ class Channel(kombu_redis.Channel):
     # ---- as kombu calls them
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        options = pool_options(self.connection.client.hostname, self.brpop_timeout)
+        options = pool_options(self.server, self.brpop_timeout)
         if asynchronous:
             options["connection_class"] = _polled(self, options["connection_class"])
         return options
@@ -152,7 +157,7 @@ class Channel(kombu_redis.Channel):
 
 class Transport(kombu_redis.Transport):
     Channel = Channel
-    can_parse_url = True  # or rather: kombu should not, redis-py does
+    can_parse_url = True  # or rather: kombu should not, it is for people to read
 
 
 def _polled(channel: Channel, base: type) -> type:

@@ -1,4 +1,4 @@
-"""What a server's address may say: one URL, understood alike by our own client and by Celery's.
+"""What an address may say: one URL, of a server or of sentinels that know which server it is.
 
 All that a connection needs is in it, TLS included, so that no second place can say otherwise. Pure,
 but for reading the files that it names.
@@ -13,8 +13,15 @@ from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 PLAIN, TLS, SOCKET = "redis", "rediss", "unix"
-SCHEMES = {"redis": PLAIN, "rediss": TLS, "valkey": PLAIN, "valkeys": TLS, "unix": SOCKET}
-DEFAULT_PORT = 6379
+SENTINEL = "sentinel"
+SCHEMES = {
+    **{"redis": PLAIN, "rediss": TLS, "valkey": PLAIN, "valkeys": TLS, "unix": SOCKET},
+    **{SENTINEL: PLAIN, "sentinels": TLS},
+}
+DEFAULT_PORT, SENTINEL_PORT = 6379, 26379
+
+_EXAMPLE = "redis://127.0.0.1:6379/0"
+_EXAMPLES = "sentinel://10.0.0.1:26379,10.0.0.2:26379/mymaster/0"
 
 _YES_NO = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _VERIFYING = ("required", "optional", "none")
@@ -31,29 +38,44 @@ def server_url(url: str) -> str:
         )
     if parts.scheme not in SCHEMES:
         raise ValueError(
-            "must begin with redis:// or valkey://, rediss:// or valkeys:// for TLS, or unix:// for"
-            " a socket, as in redis://127.0.0.1:6379/0"
+            "must begin with redis:// or valkey://, rediss:// or valkeys:// for TLS, unix:// for a"
+            f" socket, or sentinel:// or sentinels://, as in {_EXAMPLE}"
         )
-    _check_place(SCHEMES[parts.scheme], url)
+    for one in _each(url):
+        _check_place(one)
     if parts.fragment:
         raise ValueError("must have # written as %23")
     options = parse_qsl(parts.query, keep_blank_values=True)
     for name, value in options:
-        _check_option(SCHEMES[parts.scheme], name, value)
+        _check_option(parts.scheme, name, value)
     _load_tls(dict(options))
     return url
 
 
-def _check_place(scheme: str, url: str) -> None:
+def _each(url: str) -> list[str]:
+    """The address once for each host in it: sentinels are several, with commas between them."""
     parts = urlsplit(url)
-    if scheme == SOCKET:
+    if not parts.scheme.startswith(SENTINEL):
+        return [url]
+    user, at, hosts = parts.netloc.rpartition("@")
+    return [parts._replace(netloc=f"{user}{at}{host}").geturl() for host in hosts.split(",")]
+
+
+def _check_place(url: str) -> None:
+    parts = urlsplit(url)
+    if SCHEMES[parts.scheme] == SOCKET:
         if parts.hostname or not parts.path.strip("/"):
             raise ValueError("must name the socket's file in full, as in unix:///run/valkey.sock")
         return
     if not parts.hostname:
-        raise ValueError("must name a server, as in redis://127.0.0.1:6379/0")
-    if not re.fullmatch(r"/?\d*", parts.path):
-        raise ValueError("must end in a database number, as in redis://127.0.0.1:6379/0")
+        raise ValueError(f"must name a server, as in {_EXAMPLE}")
+    if "," in parts.hostname:
+        raise ValueError("must name one server; several sentinels stand in a sentinel://")
+    if is_of_sentinels(url):
+        if not re.fullmatch(r"/[^/]+(/\d*)?", parts.path):
+            raise ValueError(f"must name the primary, and may name a database, as in {_EXAMPLES}")
+    elif not re.fullmatch(r"/?\d*", parts.path):
+        raise ValueError(f"must end in a database number, as in {_EXAMPLE}")
     try:
         _ = parts.port
     except ValueError:
@@ -64,36 +86,57 @@ def full_url(
     url: str, *, password: str | None, files: Mapping[str, Path], check_hostname: bool
 ) -> str:
     """`url` as redis-py reads it, with all that is set elsewhere: the password, unless the URL has
-    one, and for TLS the files by their option's name. Not for logs."""
-    parts = urlsplit(url)
+    one, and for TLS the files by their option's name. Of sentinels it is the first that is named:
+    how to speak to the server, not where it is. Not for logs."""
+    parts = urlsplit(_each(url)[0])
     scheme = SCHEMES[parts.scheme]
     netloc = parts.netloc
     if password is not None and not parts.password:
         user = parts.username or ""
         netloc = f"{user}:{quote(password, safe='')}@{netloc.rpartition('@')[2]}"
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    options.pop("sentinel_user", None)
     if scheme == TLS:
         options |= {name: str(path) for name, path in files.items()}
         if not check_hostname:
             options["ssl_check_hostname"] = "false"
     query = f"?{urlencode(options)}" if options else ""
-    # A `;` would be the start of another address to Celery.
-    return f"{scheme}://{netloc}{parts.path}{query}".replace(";", "%3B")
+    path = "/" + "".join(parts.path.split("/")[2:]) if is_of_sentinels(url) else parts.path
+    return f"{scheme}://{netloc}{path}{query}"
 
 
 def place(url: str) -> str:
-    """Where the server is, for people to read: no password."""
+    """Where the server is, or who knows it, for people to read: no password."""
     parts = urlsplit(url)
     if SCHEMES[parts.scheme] == SOCKET:
         return unquote(parts.path)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or DEFAULT_PORT}"
+    return ", ".join(f"[{h}]:{p}" if ":" in h else f"{h}:{p}" for h, p in hosts_and_ports(url))
 
 
-def host_and_port(url: str) -> tuple[str, int]:
-    """Where to connect to; the host is "" for a socket's file."""
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or DEFAULT_PORT
+def shown(url: str) -> str:
+    """`url` for logs: without user and password, and with one host."""
+    parts = urlsplit(_each(url)[0])
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def hosts_and_ports(url: str) -> list[tuple[str, int]]:
+    """Where to connect to: one place, if they are not sentinels; the host is "" for a socket's
+    file."""
+    default = SENTINEL_PORT if is_of_sentinels(url) else DEFAULT_PORT
+    return [(one.hostname or "", one.port or default) for one in map(urlsplit, _each(url))]
+
+
+def is_of_sentinels(url: str) -> bool:
+    return urlsplit(url).scheme.startswith(SENTINEL)
+
+
+def primary_name(url: str) -> str:
+    """By which sentinels know the server, "" if it has none."""
+    return unquote(urlsplit(url).path.split("/")[1]) if is_of_sentinels(url) else ""
+
+
+def sentinel_user(url: str) -> str | None:
+    return dict(parse_qsl(urlsplit(url).query)).get("sentinel_user")
 
 
 def user(url: str) -> str:
@@ -117,8 +160,11 @@ def _check_option(scheme: str, name: str, value: str) -> None:
             f"must have no option ?{name}: {_WHY_NOT.get(name, _UNKNOWN_OPTION)}; an address may "
             f"have {', '.join(_OPTIONS)}"
         )
-    if name.startswith("ssl_") and scheme != TLS:
-        raise ValueError(f"must begin with rediss:// or valkeys://, as it has the option ?{name}")
+    if name.startswith("ssl_") and SCHEMES[scheme] != TLS:
+        begin = "sentinels://" if scheme == SENTINEL else "rediss:// or valkeys://"
+        raise ValueError(f"must begin with {begin}, as it has the option ?{name}")
+    if name == "sentinel_user" and not scheme.startswith(SENTINEL):
+        raise ValueError("must begin with sentinel://, as it has the option ?sentinel_user")
     if not check(value):
         raise ValueError(f"must have another value for ?{name}: {_VALID[check]}")
 
@@ -178,6 +224,7 @@ _OPTIONS: dict[str, Callable[[str], bool]] = {
     "socket_keepalive": _is_yes_or_no,
     "health_check_interval": _is_whole,
     "client_name": _is_text,
+    "sentinel_user": _is_text,
 }
 _VALID = {
     bool: "the name of a file",

@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from worker.intake.entries import EntryLimits
 from worker.settings import address, rules
 from worker.settings.rules import ENV_PREFIX
+from worker.settings.server import Server
 
 _TLS_FILES = {
     "ssl_ca_certs": "redis_ca_file",
@@ -40,7 +41,8 @@ class Settings(BaseSettings):
     redis_url: Annotated[str, AfterValidator(address.server_url)] = Field(
         default="redis://127.0.0.1:6379/0",
         description="Redis or Valkey server (7.0 or newer), as a URL: redis:// or valkey://, rediss://"
-        " or valkeys:// for TLS, unix:// for a socket",
+        " or valkeys:// for TLS, unix:// for a socket; or sentinels that know it:"
+        " sentinel://HOST,HOST/NAME, sentinels:// for TLS",
     )
     redis_password: SecretStr | None = Field(
         default=None, description="password of the server, if it is not in the URL"
@@ -48,6 +50,13 @@ class Settings(BaseSettings):
     redis_password_file: Annotated[Path | None, AfterValidator(rules.password_file)] = Field(
         default=None,
         description="file whose first line is the password; or WEIR_REDIS_PASSWORD holds it",
+    )
+    sentinel_password: SecretStr | None = Field(
+        default=None, description="password of the sentinels, if they have one"
+    )
+    sentinel_password_file: Annotated[Path | None, AfterValidator(rules.password_file)] = Field(
+        default=None,
+        description="file whose first line is that; or WEIR_SENTINEL_PASSWORD holds it",
     )
     redis_ca_file: Path | None = Field(
         default=None,
@@ -318,14 +327,21 @@ class Settings(BaseSettings):
         return EntryLimits(max_bytes=self.max_entry_bytes)
 
     @property
-    def server_url(self) -> str:
-        """`redis_url` with the password and all else that is set about it: what every connection is
-        made from, Celery's too. Not for logs: they get `redis_url`."""
-        return address.full_url(
-            self.redis_url,
-            password=self._password(),
-            files=self._tls_files,
-            check_hostname=self.redis_check_hostname,
+    def server(self) -> Server:
+        """All that every connection is made from, Celery's too. Not for logs: they get
+        `redis_url`."""
+        url = self.redis_url
+        return Server(
+            address.full_url(
+                url,
+                password=_secret(self.redis_password, self.redis_password_file),
+                files=self._tls_files,
+                check_hostname=self.redis_check_hostname,
+            ),
+            sentinels=tuple(address.hosts_and_ports(url)) if address.is_of_sentinels(url) else (),
+            primary=address.primary_name(url),
+            sentinel_user=address.sentinel_user(url),
+            sentinel_password=_secret(self.sentinel_password, self.sentinel_password_file),
         )
 
     @property
@@ -333,12 +349,13 @@ class Settings(BaseSettings):
         files = {option: getattr(self, field) for option, field in _TLS_FILES.items()}
         return {option: path for option, path in files.items() if path is not None}
 
-    def _password(self) -> str | None:
-        if self.redis_password is not None:
-            return self.redis_password.get_secret_value()
-        if self.redis_password_file is None:
-            return None
-        return self.redis_password_file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+
+def _secret(itself: SecretStr | None, file: Path | None) -> str | None:
+    if itself is not None:
+        return itself.get_secret_value()
+    if file is None:
+        return None
+    return file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
 
 
 def load_settings() -> Settings:

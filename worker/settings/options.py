@@ -20,8 +20,8 @@ from worker.settings.rules import ENV_PREFIX
 
 # The password itself is no option: the arguments of a process are for all to see.
 SERVER_SETTINGS = (
-    *("redis_url", "redis_password_file", "redis_ca_file", "redis_cert_file", "redis_key_file"),
-    "redis_check_hostname",
+    *("redis_url", "redis_password_file", "sentinel_password_file"),
+    *("redis_ca_file", "redis_cert_file", "redis_key_file", "redis_check_hostname"),
 )
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 

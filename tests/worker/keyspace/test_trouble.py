@@ -39,8 +39,8 @@ def ping_with_ours_that_blocks(settings: Settings) -> object:
 
 
 def ping_with_celery_s(settings: Settings) -> object:
-    options = {"global_keyprefix": "test:celery:"}
-    with Connection(settings.server_url, transport=Transport, transport_options=options) as broker:
+    options = {"global_keyprefix": "test:celery:", "server": settings.server}
+    with Connection("redis://", transport=Transport, transport_options=options) as broker:
         return broker.channel().client.ping()
 
 

@@ -19,13 +19,13 @@ from redis.connection import SSLConnection, UnixDomainSocketConnection
 
 from tests.worker.keyspace.tls_proxy import Authority
 from worker.keyspace.connection import pool_options
-from worker.settings.address import place
+from worker.settings.address import place, shown
 from worker.settings.config import Settings, settings_error_line
 
 
 def made(settings: Settings) -> object:
     """A connection as all are made, not yet open."""
-    return ConnectionPool(**pool_options(settings.server_url, 1)).make_connection()
+    return ConnectionPool(**pool_options(settings.server, 1)).make_connection()
 
 
 def refusal(url: str, **changes: object) -> str:
@@ -80,7 +80,14 @@ def test_tls_is_verified_unless_the_address_says_otherwise(scheme: str, tmp_path
     [
         ("localhost", "must begin with redis://"),
         ("http://host", "must begin with redis://"),
-        ("sentinel://host", "must begin with redis://"),
+        ("sentinel://host", "must name the primary"),
+        ("sentinel://host/", "must name the primary"),
+        ("sentinel://a,b/my/zero", "must name the primary, and may name a database"),
+        ("sentinel://a,,b/my", "must name a server"),
+        ("sentinels://a,b:70000/my", "must have a port from 0 to 65535"),
+        ("sentinel://a/my?ssl_ca_certs=/ca.pem", "must begin with sentinels://"),
+        ("redis://a,b", "must name one server"),
+        ("redis://a?sentinel_user=ann", "must begin with sentinel://"),
         ("redis+cluster://host", "must name one server"),
         ("rediss-cluster://host:7000", "must name one server"),
         ("redis://", "must name a server"),
@@ -150,8 +157,8 @@ def test_any_password_reaches_the_connection_and_no_log(
     connection = made(settings)
     assert getattr(connection, "password") == password  # noqa: B009
     assert (getattr(connection, "username") or "") == user  # noqa: B009
-    shown = Connection(settings.server_url, transport="worker.process.broker:Transport").as_uri()
-    assert f":{quote(password, safe='')}@" not in shown
+    broker = Connection(shown(settings.redis_url), transport="worker.process.broker:Transport")
+    assert broker.as_uri() == f"{scheme}://host:7000/2"
     assert place(settings.redis_url) == "host:7000"
 
 
@@ -161,3 +168,23 @@ def test_a_socket_is_shown_by_its_file() -> None:
     assert isinstance(connection, UnixDomainSocketConnection)
     assert (connection.path, connection.password) == ("/run/a b.sock", "p")
     assert place(settings.redis_url) == "/run/a b.sock"
+
+
+def test_sentinels_are_several_and_know_the_server_by_a_name() -> None:
+    settings = Settings(
+        redis_url="sentinels://ann:pw@a,[::1]:7,c:8/my%20own/3?sentinel_user=bo&client_name=me",
+        sentinel_password=SecretStr("theirs"),
+    )
+    server = settings.server
+    assert server.sentinels == (("a", 26379), ("::1", 7), ("c", 8))
+    assert (server.primary, server.sentinel_user) == ("my own", "bo")
+    assert server.sentinel_password == "theirs"  # noqa: S105
+    assert "pw" not in repr(server)
+    assert "theirs" not in repr(server)
+    connection = made(settings)
+    assert isinstance(connection, SSLConnection)
+    assert (connection.username, connection.password, connection.db) == ("ann", "pw", 3)
+    assert connection.client_name == "me"
+    assert place(settings.redis_url) == "a:26379, [::1]:7, c:8"
+    broker = Connection(shown(settings.redis_url), transport="worker.process.broker:Transport")
+    assert broker.as_uri() == "sentinels://a/my own/3"

@@ -133,7 +133,8 @@ def test_settings_do_not_change_once_made() -> None:
             "WEIR_REDIS_URL",
             "localhost",
             "WEIR_REDIS_URL='localhost': must begin with redis:// or valkey://, rediss:// or "
-            "valkeys:// for TLS, or unix:// for a socket, as in redis://127.0.0.1:6379/0",
+            "valkeys:// for TLS, unix:// for a socket, or sentinel:// or sentinels://, as in "
+            "redis://127.0.0.1:6379/0",
         ),
         (
             "WEIR_REDIS_URL",
@@ -204,9 +205,9 @@ def test_the_password_goes_into_the_address_and_nowhere_else(tmp_path: Path) -> 
     secret = tmp_path / "password"
     secret.write_text("p@ss/word\n")
     settings = Settings(redis_url="redis://host:7000/2", redis_password_file=secret)
-    assert settings.server_url == "redis://:p%40ss%2Fword@host:7000/2"
+    assert settings.server.url == "redis://:p%40ss%2Fword@host:7000/2"
     direct = Settings(redis_url="redis://me@host/0", redis_password=SecretStr("p"))
-    assert direct.server_url == "redis://me:p@host/0"
+    assert direct.server.url == "redis://me:p@host/0"
     assert "'p'" not in repr(direct)
 
 
