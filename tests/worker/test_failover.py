@@ -31,7 +31,7 @@ class Speaker(threading.Thread):
         self.num_said = 0
 
     def run(self) -> None:
-        while not self._is_over.wait(0.02):
+        while not self._is_over.wait(0.05):
             self._say({"text": sentence(self.num_said)})
             self.num_said += 1
         self._say({"end_of_stream": "1"})
@@ -96,14 +96,14 @@ def test_what_a_replica_never_got_is_told_nowhere_and_the_rest_once_in_order(
         bench.pipeline.adopt(STREAM)
         first = watched.primary
         with speaking(settings) as speaker:
-            before = hear(bench, speaker, 10)
+            before = hear(bench, speaker, 4)
             cut_off(watched)
             hear(bench, speaker, 1)
-            unknown = hear(bench, speaker, 10)
+            unknown = hear(bench, speaker, 4)
             first.kill()
             work_until(bench, lambda: watched.primary is not first)
-            hear(bench, speaker, 10)
-            after = hear(bench, speaker, 10)
+            hear(bench, speaker, 4)
+            after = hear(bench, speaker, 4)
         work_until(bench, lambda: STREAM not in bench.streams)
         with watched.client(watched.primary) as redis:
             written = column(redis, STREAM, "text")
