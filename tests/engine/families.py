@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -126,6 +127,12 @@ KNOWN_AS = {
 def tiny(family: str, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
     """A random model whose attention is far from uniform: differences of place show in logits."""
     return tiny_of(FAMILIES[family](), dtype, seed)
+
+
+@cache
+def tiny_to_read(family: str) -> PreTrainedModel:
+    """`tiny` for a reference, which leaves it as it was."""
+    return tiny(family)
 
 
 def tiny_of(

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given, note, settings
 from torch import nn
 
 from engine.attention import chunk_attention
@@ -19,7 +19,7 @@ from engine.memory.kv_store import KVStore, LayerShape
 from engine.memory.rotary import Rotary
 from engine.schedule.session import Session
 from engine.schedule.window import Window
-from tests.engine.families import tiny
+from tests.engine.families import tiny, tiny_to_read
 from tests.engine.mixtures import mixtures
 from tests.engine.reference import reference_logits
 from tests.engine.streams import Stream, mixture_logits, streaming, tokens
@@ -36,23 +36,25 @@ def test_the_fused_attention_of_this_pytorch_is_used() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("attention", DTYPES_THAT_ARE_FUSED)
 @settings(max_examples=30)
 @given(mixtures())
 @pytest.mark.filterwarnings("ignore")  # of the models' own code
 def test_any_mixture_of_sessions_in_any_chunks_equals_the_reference(
-    attention: str, family: str, mixture: tuple[list[Stream], int, int, int]
+    family: str, mixture: tuple[list[Stream], int, int, int]
 ) -> None:
     streams, num_slots, *limits = mixture
-    with patch.object(chunk_attention, "FUSED_DTYPES", DTYPES_THAT_ARE_FUSED[attention]):
-        results = mixture_logits(streaming(family), streams, num_slots, *limits)
-    model = tiny(family)
-    for stream, logits in zip(streams, results, strict=True):
-        num_recent = num_slots - stream.num_sinks
-        expected = reference_logits(
-            model, stream.token_ids, stream.num_sinks, num_recent, stream.num_discard
+    expected = [
+        reference_logits(
+            tiny_to_read(family), s.token_ids, s.num_sinks, num_slots - s.num_sinks, s.num_discard
         )
-        torch.testing.assert_close(logits, expected, atol=TOLERANCE, rtol=0)
+        for s in streams
+    ]
+    for way, dtypes in DTYPES_THAT_ARE_FUSED.items():
+        note(way)
+        with patch.object(chunk_attention, "FUSED_DTYPES", dtypes):
+            results = mixture_logits(streaming(family), streams, num_slots, *limits)
+        for logits, right in zip(results, expected, strict=True):
+            torch.testing.assert_close(logits, right, atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize(

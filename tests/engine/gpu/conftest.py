@@ -39,6 +39,9 @@ class Patched:
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_interpreter() -> Iterator[None]:
+    # That no whole number overflows need not be computed again for each: they are all small here.
+    options = interpreter.InterpreterOptions(sanitize_overflow=False)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interpreter.interpreter_builder, "options", options)
         patch.setattr(interpreter, "_patch_lang", Patches(interpreter._patch_lang))
         yield

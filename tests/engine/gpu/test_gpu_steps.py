@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -51,7 +52,13 @@ class Tape:
         return play, result
 
 
-def on_gpu(family: str, gpu: Gpu, *, is_broken: bool = False) -> StreamingModel:
+def on_gpu(family: str, gpu: Gpu) -> StreamingModel:
+    """Not held against its own attention as any other model is: that is here done by a test."""
+    with patch("engine.model.model.check_against_own_attention"):
+        return checked_on_gpu(family, gpu)
+
+
+def checked_on_gpu(family: str, gpu: Gpu, *, is_broken: bool = False) -> StreamingModel:
     hf = tiny(family)
     set_attention(hf, IMPLEMENTATION)
     model = StreamingModel(hf, gpu=gpu)
@@ -108,7 +115,7 @@ def test_a_step_that_cannot_be_recorded_is_computed(caplog: pytest.LogCaptureFix
     def record(_: Callable[[], Tensor]) -> tuple[Play, Tensor]:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    model = on_gpu(ONE_HEAD, Gpu(1, record))
+    model = checked_on_gpu(ONE_HEAD, Gpu(1, record))
     token_ids = tokens(7)
     (logits,) = mixture_logits(model, [Stream(2, token_ids)], 5, 1, 1)
     expected = reference_logits(tiny(ONE_HEAD), token_ids, 2, 3)
@@ -128,7 +135,7 @@ def test_kernels_that_fail_at_load_are_not_used(caplog: pytest.LogCaptureFixture
         def compute(self, *_: object, **__: object) -> Tensor:
             raise OSError("no compiler\nfor this card")
 
-    model = on_gpu(ONE_HEAD, Broken(1, None), is_broken=True)
+    model = checked_on_gpu(ONE_HEAD, Broken(1, None), is_broken=True)
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
     assert "no compiler" in caplog.text
     token_ids = tokens(12)

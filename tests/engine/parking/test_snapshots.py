@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from engine.schedule.session import Session
 from engine.weights.int8_linear import multiplies_int8
 from tests.engine.streams import run, tiny_engine, tokens
 from tests.engine.weights.int8_products import needs_products
+from tests.forks import PYTHON
 
 CONFIG = {"num_sinks": 2, "num_recent": 14, "num_rows": 3, "max_chunk": 8, "num_threads": 1}
 INT8 = {"kv_dtype": "int8", "weight_dtype": "int8"}
@@ -68,10 +68,9 @@ def continued(model_directory: Path, tmp_path_factory: pytest.TempPathFactory) -
         (root / name).mkdir()
         saved_and_continued(model_directory, root / name, name)
     subprocess.run(
-        [sys.executable, "-c", CONTINUE, str(model_directory), str(root), *names],
+        [*PYTHON, "-c", CONTINUE, str(model_directory), str(root), *names],
         check=True,
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         timeout=100,
     )
     return root
