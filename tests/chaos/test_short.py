@@ -11,13 +11,14 @@ from tests.chaos.campaign import Effort, run
 from tests.chaos.moments import MOMENTS
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.workers import Nursery
+from tests.forks import PYTHON
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
-    with Nursery() as nursery:
+    with Nursery(PYTHON) as nursery:
         yield nursery
 
 

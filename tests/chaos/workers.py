@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -63,9 +63,9 @@ class Worker:
 class Nursery:
     """Where workers come from; all of them are gone when it is."""
 
-    def __init__(self, **environment: str) -> None:
+    def __init__(self, python: Sequence[str] = (sys.executable,), **environment: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.chaos.nursery"],
+            [*python, "-m", "tests.chaos.nursery"],
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
             stdin=subprocess.PIPE,

@@ -16,6 +16,7 @@ from types import TracebackType
 
 from ops.docs import ROOT
 from tests.docs.blocks import Block
+from tests.forks import PYTHON
 from worker.cli import main
 
 PATIENCE_SECONDS = 120.0
@@ -91,7 +92,7 @@ class Reader:
         programs.mkdir()
         for name, module in _PROGRAMS.items():
             program = programs / name
-            program.write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+            program.write_text(f'#!/bin/sh\nexec {shlex.join(PYTHON)} -m {module} "$@"\n')
             program.chmod(0o755)
 
     def _run_here(self, block: Block, run: Callable[[], object]) -> str | None:

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.forks.python import ADDRESS
+from tests.forks.python import ADDRESS, KILL
 
 _HERE = Path(__file__).parent
+__all__ = ["KILL", "PYTHON", "fork_server"]
+
 # Neither site-packages nor the environment: the stand-in needs little, and starts in no time.
 PYTHON = (sys.executable, "-S", "-E", str(_HERE / "python.py"))
 

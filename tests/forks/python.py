@@ -1,6 +1,7 @@
 """Stands in for a Python program that the fork server runs: same words, same files, same end.
 
-Signals are passed on; if this process is killed, so is the program.
+Signals are passed on; if this process is killed, so is the program, a moment later. KILL kills the
+program first: whoever waits for this process then knows that it has gone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import sys
 
 ADDRESS = "FORK_SERVER"
+KILL = signal.SIGALRM
 PASSED_ON = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
     *(signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2),
@@ -29,6 +31,7 @@ def main() -> None:
         server.sendall(order)
         for number in set(PASSED_ON) - set(ignored):
             signal.signal(number, lambda number, _: server.sendall(b"%d\n" % number))
+        signal.signal(KILL, lambda *_: server.sendall(b"%d\n" % signal.SIGKILL))
         said = b""
         while not said.endswith(b"\n"):
             said += server.recv(32) or b"-9\n"  # it has gone, and the program with it

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks import PYTHON
+from tests.forks import KILL, PYTHON
 
 BOTH = pytest.mark.parametrize("python", [(sys.executable,), PYTHON], ids=["started", "forked"])
 TELLS_ALL = """
@@ -75,13 +75,18 @@ def test_signals_reach_it(python: tuple[str, ...]) -> None:
     assert process.returncode == 0
 
 
-def test_it_dies_with_its_stand_in() -> None:
-    code = "import time; print('here', flush=True); time.sleep(100)"
-    with subprocess.Popen([*PYTHON, "-c", code], stdout=-1) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.kill()
-        assert process.stdout.read() == b"", "nobody holds its output any more"
+def test_it_dies_with_its_stand_in_or_just_before() -> None:
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(100)"
+    for how in (signal.SIGKILL, KILL):
+        with subprocess.Popen([*PYTHON, "-c", code], stdout=-1) as process:
+            assert process.stdout is not None
+            pid = int(process.stdout.readline())
+            process.send_signal(how)
+            assert process.wait() == -signal.SIGKILL
+            if how == KILL:
+                with pytest.raises(ProcessLookupError):
+                    os.kill(pid, 0)
+            assert process.stdout.read() == b"", "nobody holds its output any more"
 
 
 def test_what_it_needs_is_there_and_has_not_been_used() -> None:

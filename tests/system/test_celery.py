@@ -321,7 +321,7 @@ def test_a_worker_that_starts_while_its_server_hangs_can_be_ended(tmp_path: Path
 
 def refused(tmp_path: Path, *arguments: str, **environment: str) -> str:
     """The last line of a worker that ends by itself with a failure."""
-    with celery_worker(APP, tmp_path / "worker.log", *arguments, **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", *arguments, **environment) as worker:
         return refusal_of(worker)
 
 
@@ -348,7 +348,7 @@ def test_variables_that_nothing_reads_are_named(
 ) -> None:
     """Those of `weir`'s other commands are not this worker's business."""
     environment |= {"WEIR_POOL": "x", "WEIR_PUBLISH_RATE": "2", "WEIR_NUM_ROWS": "many"}
-    with celery_worker(APP, tmp_path / "worker.log", **environment) as worker:
+    with forked_worker(APP, tmp_path / "worker.log", **environment) as worker:
         refusal_of(worker)
         assert worker.output().count("is no setting and is passed over") == 1
         assert "weir: WEIR_POOL is no setting" in worker.output()

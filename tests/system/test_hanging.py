@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
-from tests.system.celery_worker import CeleryWorker, celery_worker, until
+from tests.system.celery_worker import CeleryWorker, forked_worker, until
 from tests.system.recording_app import FAIL
 from worker.keyspace.embedded import free_port
 from worker.keyspace.keys import stream_keys
@@ -34,7 +34,7 @@ def worker_with(
         "WEIR_LEASE_SECONDS": "2",
         **more,
     }
-    with celery_worker(APP, folder / "worker.log", **environment) as worker:
+    with forked_worker(APP, folder / "worker.log", **environment) as worker:
         worker.wait_until_ready()
         yield worker, environment
 

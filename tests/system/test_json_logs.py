@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.system.celery_worker import celery_worker, until
+from tests.system.celery_worker import forked_worker, until
 from tests.system.test_celery import APP
 from tests.worker.workbench import STREAM, Workbench, publish, settings_for
 from worker.keyspace.embedded import EmbeddedServer
@@ -32,7 +32,7 @@ def test_every_line_of_a_worker_is_json(tmp_path: Path) -> None:
             "WEIR_DISCOVER_SECONDS": "0.3",
             "WEIR_LOG_FORMAT": "json",
         }
-        with celery_worker(APP, tmp_path / "worker.log", **told) as worker:
+        with forked_worker(APP, tmp_path / "worker.log", **told) as worker:
             worker.wait_until_ready()
             redis.xadd("live:a", {"text": "good morning"})
             until(lambda: redis.exists(stream_keys("live:a").lease), worker.output)

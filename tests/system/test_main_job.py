@@ -15,7 +15,8 @@ from redis import Redis
 
 from engine.restore.spelling import letters
 from tests.chaos.workers import Nursery, Worker
-from tests.system.celery_worker import PATIENCE_SECONDS, celery_worker, until
+from tests.forks import PYTHON
+from tests.system.celery_worker import PATIENCE_SECONDS, celery_worker, running, until
 from tests.worker.workbench import (
     KEYS,
     STREAM,
@@ -49,7 +50,7 @@ def environment(weir_settings: Settings, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
-    with Nursery() as nursery:
+    with Nursery(PYTHON) as nursery:
         yield nursery
 
 
@@ -123,7 +124,8 @@ def test_what_a_killed_worker_had_parked_on_disk_is_removed_and_made_again(
     assert any(path.suffix == ".safetensors" for path in left), "nobody has cleared up so far"
     for name, published in ids.items():
         published.append(redis.xadd(name, {"end_of_stream": "1"}).decode())
-    with celery_worker(APP, tmp_path / "log", **environment) as worker:
+    command = ["celery", "-A", APP, "worker", "--loglevel=INFO"]
+    with running(command, tmp_path / "log", python=PYTHON, **environment) as worker:
         until(
             lambda: all(redis.hget(stream_keys(n).state, "status") == b"closed" for n in ids),
             worker.output,

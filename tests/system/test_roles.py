@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 
-from tests.system.celery_worker import celery_worker, until
+from tests.system.celery_worker import forked_worker, until
 from tests.system.test_celery import APP
 from tests.worker.workbench import STREAM, Workbench, publish, settings_for
 from worker.cli import main
@@ -176,7 +176,7 @@ def test_a_worker_works_as_worker(server: EmbeddedServer, folder: Path, tmp_path
     }
     with (
         as_role(server, folder, "default") as redis,
-        celery_worker(APP, tmp_path / "worker.log", **told) as worker,
+        forked_worker(APP, tmp_path / "worker.log", **told) as worker,
     ):
         worker.wait_until_ready()
         redis.xadd("live:b", {"text": "good morning"})

@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from engine import bench
 from engine.model.source import BUNDLED
+from tests.forks import PYTHON
 from worker.cli import COMMANDS, main
 from worker.commands.eval import MEASURES
 from worker.commands.streams import _table
@@ -272,7 +273,7 @@ def test_a_worker_that_cannot_start_says_why_and_which_variables_are_misspelt(
     settings = {"WEIR_REDIS_URL": redis_server.url, "WEIR_METRICS_PORT": "0", variable: value}
     settings = {"WEIR_SNAPSHOT_DIR": str(tmp_path), "WEIR_NUM_SINK": "3", **settings}
     run = subprocess.run(
-        [sys.executable, "-m", "worker", "worker"],
+        [*PYTHON, "-m", "worker", "worker"],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
@@ -349,7 +350,7 @@ def test_publish_sends_each_line_of_a_pipe_as_it_comes(
     redis_server: EmbeddedServer, redis: Redis
 ) -> None:
     environment = {**os.environ, "WEIR_REDIS_URL": redis_server.url}
-    command = [sys.executable, "-m", "worker", "publish", "live:a"]
+    command = [*PYTHON, "-m", "worker", "publish", "live:a"]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         for text in (b"one", b"two"):

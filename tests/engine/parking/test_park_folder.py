@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from engine.parking.folder import ParkFolder
-from tests.forks import PYTHON
 
 LIVE = """
 import sys
@@ -24,7 +24,7 @@ sys.stdin.read()
 
 def start(shared: Path) -> tuple[subprocess.Popen[str], Path]:
     process = subprocess.Popen(
-        [*PYTHON, "-c", LIVE, str(shared)],
+        [sys.executable, "-c", LIVE, str(shared)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

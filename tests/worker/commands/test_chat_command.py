@@ -18,6 +18,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from engine.model.source import BUNDLED
 from engine.weights.int8_linear import multiplies_int8
+from tests.forks import PYTHON
 from worker.cli import main
 
 SMALL = ("--max-tokens", "5", "--num-recent", "40", "--num-threads", "1")
@@ -188,7 +189,7 @@ class Terminal:
     def __init__(self, model: Path) -> None:
         self._mine, theirs = pty.openpty()
         words = ("--model", str(model), "--num-threads", "1", "--max-tokens", "1000000")
-        command = [sys.executable, "-m", "worker", "chat", "--temperature", "1", *words]
+        command = [*PYTHON, "-m", "worker", "chat", "--temperature", "1", *words]
         self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         self._unread = ""
@@ -239,7 +240,7 @@ def test_a_person_stops_answers_and_ends_with_another_ctrl_c(endless_talker: Pat
 def test_ctrl_c_twice_ends_a_script(endless_talker: Path, tmp_path: Path) -> None:
     file = tmp_path / "turns.txt"
     file.write_text("one\ntwo\nthree\n")
-    command = [sys.executable, "-m", "worker", "chat", "--model", str(endless_talker)]
+    command = [*PYTHON, "-m", "worker", "chat", "--model", str(endless_talker)]
     words = ["--turns", str(file), "--max-tokens", "1000000", "--temperature", "1"]
     with subprocess.Popen([*command, *words], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -261,7 +262,7 @@ def test_ctrl_c_at_the_moment_of_the_prompt_is_noticed() -> None:
     )
     for _ in range(8):  # where the signal falls is chance: before the wait, or in it
         mine, theirs = pty.openpty()
-        command = [sys.executable, "-c", code]
+        command = [*PYTHON, "-c", code]
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
             os.close(theirs)
             os.write(mine, b"hello\n")

@@ -6,13 +6,13 @@ import gzip
 import json
 import random
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from tests.forks import PYTHON
 from tests.worker.workbench import Workbench, settings_for
 from worker.keyspace.embedded import EmbeddedServer
 from worker.keyspace.keys import stream_keys
@@ -101,7 +101,7 @@ def test_a_long_file_goes_many_entries_at_a_time(weir: Weir, redis: Redis, tmp_p
 def test_a_file_at_standard_input_is_looked_at_whole(
     redis_server: EmbeddedServer, redis: Redis
 ) -> None:
-    command = [sys.executable, "-m", "worker", "publish", "live:a", "--redis-url", redis_server.url]
+    command = [*PYTHON, "-m", "worker", "publish", "live:a", "--redis-url", redis_server.url]
     with (SAMPLES / "plain.srt").open("rb") as file:
         subprocess.run(command, stdin=file, check=True, capture_output=True)
     assert texts(redis) == SAID
@@ -111,7 +111,7 @@ def test_a_file_at_standard_input_is_looked_at_whole(
 def test_captions_in_a_pipe_need_their_format_said(
     redis_server: EmbeddedServer, redis: Redis, words: tuple[str, ...]
 ) -> None:
-    command = [sys.executable, "-m", "worker", "publish", "live:a", "--redis-url", redis_server.url]
+    command = [*PYTHON, "-m", "worker", "publish", "live:a", "--redis-url", redis_server.url]
     data = (SAMPLES / "plain.srt").read_bytes()
     run = subprocess.run([*command, *words], input=data, capture_output=True)
     assert run.returncode == (0 if words else 2)
@@ -160,7 +160,7 @@ def test_export_follows_until_the_stream_ends(redis_server: EmbeddedServer, redi
     keys = stream_keys("live:a")
     redis.xadd("live:a", {"text": "One."})
     redis.xadd(keys.transcript, {"text": "One.", "start": "1", "end": "2", "final": "1"})
-    command = [sys.executable, "-m", "worker", "export", "live:a", "--format", "jsonl", "--follow"]
+    command = [*PYTHON, "-m", "worker", "export", "live:a", "--format", "jsonl", "--follow"]
     command += ["--redis-url", redis_server.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

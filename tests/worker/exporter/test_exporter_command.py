@@ -13,6 +13,7 @@ from urllib.request import urlopen
 import pytest
 from redis import Redis
 
+from tests.forks import PYTHON
 from tests.system.celery_worker import CeleryWorker, running, until
 from worker.cli import main
 from worker.keyspace.embedded import EmbeddedServer
@@ -31,7 +32,8 @@ def server() -> Iterator[EmbeddedServer]:
 @pytest.fixture
 def exporter(server: EmbeddedServer, tmp_path: Path) -> Iterator[CeleryWorker]:
     told = {"WEIR_REDIS_URL": server.url, "PYTHONUNBUFFERED": "1"}
-    with running(["worker", "exporter", "--port", "0"], tmp_path / "log", **told) as process:
+    command = ["worker", "exporter", "--port", "0"]
+    with running(command, tmp_path / "log", python=PYTHON, **told) as process:
         until(lambda: "/metrics" in process.output(), process.output)
         yield process
 
