@@ -116,6 +116,7 @@ def redis(weir_settings: Settings) -> Iterator[Redis]:
             key for key in client.scan_iter(match="weir:*") if key.decode().endswith(_MUST_EXPIRE)
         ]
         immortal = [key for key in keys if client.pttl(key) == -1]
+        client.connection_pool.disconnect()  # those of threads too
     assert not immortal, f"no time to live: {immortal}"
 
 

@@ -157,6 +157,11 @@ BAD: dict[str, tuple[str, bytes]] = {
     "a stream that is a list": ("arguments", with_arguments("adopt", [["live:x"]], {})),
     "a stream that is half a letter": ("arguments", with_arguments("adopt", ["live:\ud83d"], {})),
     "a key of ours": ("arguments", with_arguments("adopt", ["weir:{a}:transcript"], {})),
+    "a key of ours among others": (
+        "arguments",
+        with_arguments("adopt", ["live:x", "weir:{a}:transcript"], {}),
+    ),
+    "a number among streams": ("arguments", with_arguments("adopt", ["live:x", 7], {})),
     "no question": ("arguments", with_arguments("ask", ["live:x"], {})),
     "an empty question": ("arguments", with_arguments("ask", ["live:x", "  "], {})),
     "a question that is a list": ("arguments", with_arguments("ask", ["live:x", ["?"]], {})),

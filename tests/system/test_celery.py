@@ -94,6 +94,14 @@ def test_an_adopt_message_reaches_the_pipeline(
     until(lambda: "adopt live:a" in told(redis), worker.output)
 
 
+def test_one_message_may_name_several_streams(
+    worker: CeleryWorker, redis: Redis, send: Sender
+) -> None:
+    send("adopt", "live:a", "live:b", "live:c")
+    until(lambda: len(told(redis)) >= 3, worker.output)
+    assert sorted(told(redis)) == ["adopt live:a", "adopt live:b", "adopt live:c"]
+
+
 def test_a_key_of_our_own_is_never_adopted(
     worker: CeleryWorker, redis: Redis, send: Sender
 ) -> None:

@@ -54,10 +54,12 @@ if left == -1 or left > longest then redis.call('PEXPIRE', KEYS[1], longest) end
 return redis.call('PTTL', KEYS[1])
 """
 
+# The value is how long it was taken for. One that lasts longer is of before the clock was put back.
 _TURN = """
+local longest = tonumber(redis.call('GET', KEYS[1]) or '') or tonumber(ARGV[1])
 local left = redis.call('PTTL', KEYS[1])
-if left == -1 or left > tonumber(ARGV[1]) then redis.call('DEL', KEYS[1]) end
-return redis.call('SET', KEYS[1], '', 'NX', 'PX', ARGV[1])
+if left == -1 or left > longest then redis.call('DEL', KEYS[1]) end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[1])
 """
 
 # taken: another has the stream; older: the server has lost commits that it had answered.
@@ -149,6 +151,12 @@ def take_turn(redis: Redis, key: str, *, seconds: float) -> bool:
     """True for one caller among all that share a server, until `seconds` later."""
     turn = redis.register_script(_TURN)
     return bool(turn(keys=[key], args=[max(1, int(seconds * 1000))]))
+
+
+def prolong_turn(redis: Redis, key: str, *, seconds: float) -> None:
+    """From now on, if it is still somebody's."""
+    milliseconds = max(1, int(seconds * 1000))
+    redis.set(key, milliseconds, px=milliseconds, xx=True)
 
 
 def _keys(stream: str) -> list[str]:

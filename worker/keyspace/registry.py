@@ -2,13 +2,18 @@
 
 Nothing is registered anywhere: an input key that matches a pattern is a stream, and all that is
 known about it is read from Redis when somebody asks. Keys are found with SCAN, never with KEYS.
+
+A round looks at every stream there is, so it asks little of each: of one that is owned how long its
+lease lasts; of one that was given back at rest whether anything has come since, and a thing more in
+its turn: whether it is still the stream that was read.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +27,9 @@ from worker.keyspace.own_keys import broken
 _log = logging.getLogger(__name__)
 
 _SCAN_COUNT = 1000
+_AT_A_TIME = 1000  # streams in one round trip: the server has others to serve in between
+FEW = 16  # of the streams at rest, at least so many are asked for everything in a round
+NUM_TURNS = 30  # and each of them once in so many rounds, more or less
 
 
 def discover(redis: Redis, patterns: Iterable[str]) -> list[str]:
@@ -37,21 +45,57 @@ def discover(redis: Redis, patterns: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Look:
-    """unowned: streams without an owner that need one. next_seconds: when the next lease runs out,
-    unless it is renewed before; None if there is none."""
+    """unowned: streams without an owner that need one. seconds_left: of the others, when the lease
+    runs out, unless it is renewed before."""
 
     unowned: list[str]
-    next_seconds: float | None = None
+    seconds_left: Mapping[str, float] = field(default_factory=dict)
 
 
 def look(redis: Redis, patterns: Iterable[str], *, lease_seconds: float = 10.0) -> Look:
     """What a round of the reconciler needs to know of all streams. lease_seconds: how long most
     leases are, see `seconds_left`."""
-    streams = discover(redis, patterns)
-    # Most have an owner, and of those nothing else needs to be asked.
-    left = seconds_left(redis, streams, usual_seconds=lease_seconds)
-    free = [stream for stream in streams if left[stream] is None]
-    return Look(_in_need(redis, free), min((s for s in left.values() if s), default=None))
+    return look_at(redis, discover(redis, patterns), lease_seconds=lease_seconds)
+
+
+def look_at(redis: Redis, streams: Sequence[str], *, lease_seconds: float) -> Look:
+    """The same, of these alone."""
+    unowned: list[str] = []
+    seconds: dict[str, float] = {}
+    for at in range(0, len(streams), _AT_A_TIME):
+        left = seconds_left(redis, streams[at : at + _AT_A_TIME], usual_seconds=lease_seconds)
+        seconds |= {stream: ends for stream, ends in left.items() if ends is not None}
+        free = [stream for stream, ends in left.items() if ends is None]
+        unowned += _in_need(redis, _awake(redis, free))
+    return Look(unowned, seconds)
+
+
+def _awake(redis: Redis, free: Sequence[str]) -> list[str]:
+    """All but those that were given back at rest, with nothing new since. A few of these are left
+    in: a stream that was deleted and made anew may have lower ids, and nothing after the old one.
+    """
+    at_rest = _at_rest(redis, free)
+    num_asked = max(FEW, len(at_rest) // NUM_TURNS)
+    passed_over = set(random.sample(at_rest, max(0, len(at_rest) - num_asked)))
+    return [stream for stream in free if stream not in passed_over]
+
+
+def _at_rest(redis: Redis, streams: Sequence[str]) -> list[str]:
+    """What cannot be told (a key of a wrong type) is for `facts_of` to judge."""
+    with redis.pipeline(transaction=False) as pipe:
+        for stream in streams:
+            pipe.hmget(stream_keys(stream).state, ["status", "entry_id", "request_id"])
+        found = zip(streams, pipe.execute(raise_on_error=False), strict=True)
+        given_back = [
+            (stream, state)
+            for stream, state in found
+            if isinstance(state, list) and state[0] in (b"parked", b"closed")
+        ]
+        for stream, (_, entry_id, request_id) in given_back:
+            cursors: Any = {stream: entry_id, stream_keys(stream).requests: request_id}
+            pipe.xread(cursors, count=1)
+        news = pipe.execute(raise_on_error=False)
+    return [stream for (stream, _), new in zip(given_back, news, strict=True) if not new]
 
 
 def _in_need(redis: Redis, unowned: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ not be.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -141,7 +142,7 @@ def host(app: WeirCelery) -> Hosted:
     )
     reconciler = Reconciler(
         redis,
-        partial(registry.look, redis, settings.patterns, lease_seconds=settings.lease_seconds),
+        partial(_look, redis, settings),
         partial(_send_adopt, app),
         interval_seconds=settings.discover_seconds,
         lease_seconds=settings.lease_seconds,
@@ -198,9 +199,15 @@ def _serve_health(
     return server
 
 
-def _send_adopt(app: WeirCelery, stream: str) -> None:
+def _look(redis: Redis, settings: Settings, streams: Sequence[str] | None) -> registry.Look:
+    if streams is None:
+        streams = registry.discover(redis, settings.patterns)
+    return registry.look_at(redis, streams, lease_seconds=settings.lease_seconds)
+
+
+def _send_adopt(app: WeirCelery, streams: Sequence[str]) -> None:
     # Not repeated here: the next round is the repetition.
-    app.send_task(PREFIX + ADOPT, args=[stream], retry=False)
+    app.send_task(PREFIX + ADOPT, args=list(streams), retry=False)
 
 
 def _end_celery(last_resort: LastResort) -> None:

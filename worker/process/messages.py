@@ -25,7 +25,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     ASK: ("stream", "question"),
     "close": ("stream",),
 }
-"""The messages, and what each needs."""
+"""The messages, and what each needs. `adopt` may name more streams than one."""
 
 BAD_MESSAGES = ("too_big", "envelope", "task", "arguments", "timing", "failed")
 """Why a message is set aside: the values of a label of `/metrics`."""
@@ -125,13 +125,15 @@ def _arguments(verb: str, args: Any, kwargs: Any) -> tuple[str, ...]:
     needs = f"{PREFIX}{verb} needs {' and '.join(names)}"
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         raise BadMessage("arguments", f"{needs}: as a list, or an object")
+    more = args[1:] if verb == ADOPT else []
+    args = args[: len(args) - len(more)]
     given = dict(zip(names, args, strict=False))
     if len(args) > len(names) or given.keys() & kwargs or {*given, *kwargs} != {*names}:
         raise BadMessage("arguments", f"{needs}, each once")
-    values = tuple((given | kwargs)[name] for name in names)
+    values = (*((given | kwargs)[name] for name in names), *more)
     if not all(isinstance(value, str) and is_utf8(value) for value in values):
         raise BadMessage("arguments", f"{needs}: each a text")
-    if is_own_key(values[0]):
+    if any(is_own_key(stream) for stream in (values[0], *more)):
         raise BadMessage("arguments", "what Weir itself writes cannot be an input")
     if verb == ASK and not values[1].strip():
         raise BadMessage("arguments", "the question is empty")

@@ -51,9 +51,10 @@ class Control:
             request(self._redis, stream, "release", id=id)
 
 
-def adopt(task: Task, stream: str) -> None:
-    """Own this stream, if there is room here and nobody else owns it."""
-    task.app.control_of_worker.adopt(stream)
+def adopt(task: Task, stream: str, *more: str) -> None:
+    """Own these streams, as far as there is room here and nobody else owns them."""
+    for name in (stream, *more):
+        task.app.control_of_worker.adopt(name)
 
 
 def release(task: Task, stream: str) -> None:

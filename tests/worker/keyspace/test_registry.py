@@ -12,7 +12,7 @@ from worker.keyspace.committer import Committer, Output
 from worker.keyspace.figures import figures
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Lease, Leases
-from worker.keyspace.registry import Look, discover, look
+from worker.keyspace.registry import FEW, NUM_TURNS, Look, discover, look
 from worker.keyspace.requests import request
 
 PATTERNS = ("live:*",)
@@ -156,19 +156,56 @@ def test_a_stream_that_is_read_to_its_end_has_no_lag(redis: Redis, leases: Lease
     assert (line.lag_entries, line.lag_seconds) == (0, None)
 
 
-def test_the_lease_that_runs_out_first_is_known(redis: Redis) -> None:
+def test_when_each_lease_runs_out_is_known(redis: Redis) -> None:
     for stream, seconds in (("live:a", 60), ("live:b", 5)):
         redis.xadd(stream, {"text": "hi"})
         redis.set(stream_keys(stream).lease, "somebody", ex=seconds)
     seen = look(redis, PATTERNS)
     assert seen.unowned == []
-    assert seen.next_seconds is not None
-    assert 0 < seen.next_seconds <= 5
+    assert 0 < seen.seconds_left["live:b"] <= 5 < seen.seconds_left["live:a"] <= 60
 
 
 def test_without_a_lease_none_runs_out(redis: Redis) -> None:
     redis.xadd("live:a", {"text": "hi"})
-    assert look(redis, PATTERNS) == Look(["live:a"], None)
+    assert look(redis, PATTERNS) == Look(["live:a"], {})
+
+
+@pytest.fixture
+def parked(redis: Redis, leases: Leases) -> list[str]:
+    """Many streams at rest, by the words of a worker that has given them back."""
+    names = [f"live:{number:03}" for number in range(10 * FEW)]
+    for name in names:
+        [last] = publish(redis, stream=name)
+        lease = leases.acquire(name)
+        assert lease is not None
+        after = Checkpoint(entry_id=last, entries_read=1, status="parked")
+        Committer(redis, lease_seconds=10).commit(lease, Checkpoint(), after, ())
+        leases.release(lease)
+    return names
+
+
+def test_news_of_one_among_many_at_rest_is_seen_at_once(redis: Redis, parked: list[str]) -> None:
+    assert look(redis, PATTERNS).unowned == []
+    publish(redis, stream=parked[7])
+    request(redis, parked[11], "flush")
+    assert look(redis, PATTERNS).unowned == [parked[7], parked[11]]
+
+
+def test_one_of_many_at_rest_that_was_made_anew_is_found_in_its_turn(
+    redis: Redis, parked: list[str]
+) -> None:
+    redis.delete(parked[7])
+    redis.xadd(parked[7], {"text": "hi"}, id="5-1")
+    assert any(look(redis, PATTERNS).unowned == [parked[7]] for _ in range(100 * NUM_TURNS))
+
+
+def test_a_look_asks_little_of_streams_at_rest(redis: Redis, parked: list[str]) -> None:
+    def num_commands() -> int:
+        return int(redis.info("stats")["total_commands_processed"])
+
+    before = num_commands()
+    look(redis, PATTERNS)
+    assert num_commands() - before < 3 * len(parked) + 25 * FEW
 
 
 def test_ids_that_are_no_times_have_no_age(redis: Redis) -> None:
