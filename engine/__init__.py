@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from engine.sentences.cutting import cuts as cuts
     from engine.sentences.cutting import is_telling as is_telling
     from engine.sentences.highlighter import Highlighter as Highlighter
+    from engine.sentences.standing import standing as standing
     from engine.sizing.choice import Asked as Asked
     from engine.sizing.fit import fitted as fitted
     from engine.sizing.fit import planned as planned
@@ -75,6 +76,7 @@ _HOMES = {
     "cuts": "engine.sentences.cutting",
     "is_telling": "engine.sentences.cutting",
     "Highlighter": "engine.sentences.highlighter",
+    "standing": "engine.sentences.standing",
     "Asked": "engine.sizing.choice",
     "fitted": "engine.sizing.fit",
     "planned": "engine.sizing.fit",

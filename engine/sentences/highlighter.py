@@ -6,7 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.sentences.choice import best_first
+from engine.sentences.standing import standing
 from engine.sentences.stored import BUNDLED, Stored, load
+
+# What a sentence counts less that says nothing by itself. More would read better and have fewer of
+# the words of people's summaries: at 0.1, 1.1 points of ROUGE-1 on 41 held-out meetings; at this,
+# 0.4, and 0.1 to 0.4 more of ROUGE-2 and ROUGE-L.
+THIN = 0.05
 
 
 class Highlighter:
@@ -22,7 +28,11 @@ class Highlighter:
 
     def salience(self, sentences: Sequence[str]) -> list[float]:
         """How telling each is, about 0 to 1."""
-        return self._worth.salience(self._tokenizer, sentences)
+        worth = self._worth.salience(self._tokenizer, sentences)
+        return [
+            one - THIN * (1 - standing(sentence))
+            for one, sentence in zip(worth, sentences, strict=True)
+        ]
 
     def best_first(self, sentences: Sequence[str]) -> Iterator[int]:
         """Their indices, the most telling one first, each new against those before it."""

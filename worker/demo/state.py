@@ -44,12 +44,12 @@ class StreamState:
 
     @property
     def notes(self) -> list[Note]:
-        """As they stand, the one that was changed last at the end."""
+        """As they stand, the one that was changed last at the end, without what gave way."""
         notes: dict[str, Note] = {}
         for note in self.note_changes:
             notes.pop(note.id, None)
             notes[note.id] = note
-        return list(notes.values())
+        return [note for note in notes.values() if not note.is_dropped]
 
     @property
     def num_answered(self) -> int:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 KINDS = ("topic", "decision", "action", "question", "fact")
-_OPEN, _RESOLVED = "open", "resolved"
+_RESOLVED, _DROPPED = "resolved", "dropped"
 
 
 @dataclass(frozen=True)
 class Note:
-    """change: what was done last: "add", "revise" or "resolve". cites: ids of input entries."""
+    """change: what was done last. cites: ids of input entries."""
 
     id: str
     kind: str
@@ -45,6 +45,11 @@ class Note:
     def is_resolved(self) -> bool:
         return self.status == _RESOLVED
 
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it gave way to what tells more."""
+        return self.status == _DROPPED
+
 
 def present(changes: Iterable[Mapping[str, str]]) -> list[Note]:
     """Every item as it is now, in the order in which they were made."""
@@ -56,8 +61,9 @@ def present(changes: Iterable[Mapping[str, str]]) -> list[Note]:
 
 
 def by_kind(notes: Iterable[Note]) -> Iterator[tuple[str, list[Note]]]:
-    """Kind after kind, those that nobody knows last; without the kinds that there are none of."""
+    """Kind after kind, those that nobody knows last; without the kinds that there are none of, and
+    without what gave way."""
     kinds: dict[str, list[Note]] = {kind: [] for kind in KINDS}
-    for note in notes:
+    for note in (one for one in notes if not one.is_dropped):
         kinds.setdefault(note.kind, []).append(note)
     return ((kind, those) for kind, those in kinds.items() if those)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OWNED_STATES = ("live", "idle")
 CLAIMS = ("number", "name")
-CHANGES = ("add", "revise", "resolve")
+CHANGES = ("add", "revise", "resolve", "drop")
 VIEWS = ("summary", "transcript", "prompt")
 # Not imported from the engine: what only sends messages waits for no torch.
 PLACES = ("row", "host", "disk")

@@ -59,7 +59,8 @@ class Followed:
             self.changes.append(fields)
         else:
             seen = [n for n, line in enumerate(self.lines, 1) if line.entry == fields["last"]]
-            notes = tuple(note.text for note in present(self.changes) if not note.is_resolved)
+            standing = [note for note in present(self.changes) if note.status == "open"]
+            notes = tuple(note.text for note in standing)
             self.stages.append(Stage(max(seen, default=0), fields["text"], notes))
 
     @property

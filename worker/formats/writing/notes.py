@@ -17,7 +17,7 @@ _HEADS = {
     "question": "Questions",
     "fact": "Said",
 }
-_CHANGED = {"add": "new", "revise": "revised", "resolve": "resolved"}
+_CHANGED = {"add": "new", "revise": "revised", "resolve": "resolved", "drop": "dropped"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ Places = Mapping[str, Place]
 
 
 def markdown(notes: Iterable[Note], stream: str, places: Places) -> Iterator[str]:
-    """A page: a head for each kind, what is resolved struck out."""
+    """A page: a head for each kind, what is resolved struck out, what gave way left out."""
     yield f"# Notes of {escaped(stream)}\n"
     for kind, those in by_kind(notes):
         yield f"\n## {_HEADS.get(kind, kind)}\n\n"

@@ -36,12 +36,23 @@ _TIME = (
 _DUE = re.compile(
     rf"\b(?:(?:by|before|until|due|on|at) (?:{_TIME}|{_MONTHS}|noon)|{_TIME})\b", re.IGNORECASE
 )
+_COURSE = (  # of action; not what a chair says: "we will go to Mr. Klein", "let's start"
+    r"(?:(?:go|stick|start|live) (?:with|for|ahead|by)|use|keep|drop|leave|open|close|build|buy"
+    r"|(?:take|move|put) (?!(?:\w+ ){0,3}(?:break|recess|look|vote|questions?|moment|minute|record)"
+    r"\b|on\b|along\b|forward\b|to the next\b))"
+)
+_QUOTED = re.compile(r"[\"“][^\"”]*[\"”]?")
+_SUPPOSED = re.compile(
+    r"\b(?:if|unless|whether|until|when|want(?:s|ed)?|hopes?|wish|maybe|perhaps|suppose|imagine)\b",
+    re.IGNORECASE,
+)
+MAX_DUTY_WORDS = (
+    14  # of "the pump needs to be fixed"; who says more, says why, and promises nothing
+)
 _DECISION = re.compile(
     r"\b(?:(?:we|they|the \w+|it|that)(?:'ve|'s|'re)?(?: have| has| had| was| is| are| were)?"
     r"(?: been)?(?: all| now| also| therefore)? (?:decided|agreed|settled on|approved|resolved to)"
-    r"|we(?:'ll| will| are going to|'re going to) (?:go|use|keep|take|stick|drop|start|leave|move"
-    r"|open|close|build|buy|put)\b"
-    r"|let's (?:go|use|keep|take|stick|drop|start|leave|move|say|put|open|close)\b"
+    rf"|(?:we(?:'ll| will| are going to|'re going to)|let's) {_COURSE}\b"
     r"|the (?:decision|plan|agreement) (?:is|was)\b|\bchange (?:that|the|this|our) decision"
     r"|^(?:\W*)(?:decided|agreed|decision)[:,]"
     r"|(?:motion|amendment|proposal) (?:is |was )?(?:carried|agreed|passed|adopted))",
@@ -58,8 +69,9 @@ _ACTION = re.compile(
     rf"|(?:can|could|would|will) (?:you|somebody|someone) {_DEED}"
     rf"|you(?:'ll| will)? (?:need to|have to) {_DEED})\b"
     rf"|[A-Z][a-z]+(?:'ll| will| is going to| has to| needs to) {_DEED}\b"
-    r"|action (?:item|point)|needs? to be (?:done|sent|fixed|checked|written))"
+    r"|action (?:item|point))"
 )
+_DUTY = re.compile(r"\bneeds? to be (?:done|sent|fixed|checked|written|ordered|called)\b")
 _ANSWERING = re.compile(
     r"^(?:\W*)(?:yes|yeah|yep|yup|no|nope|sure|okay|ok|exactly|correct|right|absolutely|of course"
     r"|certainly|definitely|probably|because)\b",
@@ -77,10 +89,16 @@ _NO_ANSWER = re.compile(
 def kind_of(sentence: Sentence) -> Kind:
     if sentence.is_question:
         return "question"
-    text = sentence.text.replace("’", "'")
-    if _DECISION.search(text):
+    text = _QUOTED.sub("", sentence.text.replace("’", "'"))
+    if _is_meant(_DECISION.search(text)):
         return "decision"
-    return "action" if _ACTION.search(text) else "fact"
+    is_duty = sentence.num_words <= MAX_DUTY_WORDS and _DUTY.search(text)
+    return "action" if is_duty or _is_meant(_ACTION.search(text)) else "fact"
+
+
+def _is_meant(found: re.Match[str] | None) -> bool:
+    """Whether nothing before it says that it is only thought of."""
+    return found is not None and not _SUPPOSED.search(found.string[: found.start()])
 
 
 def due_in(text: str) -> str:

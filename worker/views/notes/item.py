@@ -1,7 +1,8 @@
 """One item of the notes, and what a step may do with items. Immutable, pure.
 
 `cites` are ids of input entries. `status` is "open" while the item holds; "resolved" is a question
-that was answered, an action that was done, anything that holds no more.
+that was answered, an action that was done, anything that holds no more; "dropped" gave way to what
+tells more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 Kind = Literal["topic", "decision", "action", "question", "fact"]
-Status = Literal["open", "resolved"]
+Status = Literal["open", "resolved", "dropped"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MAX_CITES = 8
@@ -85,4 +86,11 @@ class Resolve:
     cites: tuple[str, ...]
 
 
-Operation = Add | Revise | Resolve
+@dataclass(frozen=True)
+class Drop:
+    """The item gives way to what tells more."""
+
+    id: str
+
+
+Operation = Add | Revise | Resolve | Drop

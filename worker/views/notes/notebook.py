@@ -2,7 +2,7 @@
 
 Invariant: an id means one thing for ever. Ids are counted and never used again; a kind stays; a
 revision keeps at least half of the words that tell what the item was made for, or it is an item of
-its own; what is resolved, or was let go because there were too many, changes no more.
+its own; what is resolved or dropped, or was let go because there were too many, changes no more.
 
 Immutable and bounded: a part of the checkpoint.
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from worker.views.notes.item import Add, Item, Operation, Resolve, Revise
+from worker.views.notes.item import Add, Drop, Item, Operation, Resolve, Revise
 from worker.views.notes.telling import telling
 
 MAX_OPEN = 32  # the oldest goes: it stands in the stream as it is
@@ -23,7 +23,7 @@ MAX_LETTERS = 400
 
 @dataclass(frozen=True)
 class Change:
-    """What became of an item. how: "add", "revise" or "resolve"."""
+    """What became of an item. how: "add", "revise", "resolve" or "drop"."""
 
     how: str
     item: Item
@@ -53,7 +53,12 @@ class Notebook:
         if isinstance(operation, Add):
             return self._add(operation)
         item = next((one for one in self.items if one.id == operation.id), None)
-        if item is None or not operation.cites:
+        if item is None:
+            return self, None
+        if isinstance(operation, Drop):
+            given_up = replace(item, status="dropped", rev=item.rev + 1)
+            return self._without(item), Change("drop", given_up)
+        if not operation.cites:
             return self, None
         if isinstance(operation, Resolve):
             done = replace(item.citing(operation.cites), status="resolved", rev=item.rev + 1)

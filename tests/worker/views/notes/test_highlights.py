@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from worker.intake.feed import Line, line_text
 from worker.views.notes.cues import due_in, kind_of
-from worker.views.notes.highlights import Highlights
+from worker.views.notes.highlights import MAX_FACTS, Highlights
 from worker.views.notes.item import Add, Resolve
 from worker.views.notes.notebook import Change, Notebook
 from worker.views.sentences import Sentence
@@ -101,6 +102,33 @@ def test_of_much_that_is_said_little_is_noted_and_nothing_twice() -> None:
     assert len(texts) == len(set(texts))
 
 
+def test_facts_give_way_to_newer_ones_and_never_a_decision_or_a_question() -> None:
+    kept = [
+        ("Ann", "We've decided to leave the gate at Carrow Bridge open."),
+        ("Bo", "I'll send the keys of the lock house to the council."),
+        ("Ann", "Who has the key to the barrier at the underpass?"),
+        ("Bo", "I don't know, we have to ask the council about it."),
+    ]
+    number = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
+    facts = [
+        [("Cy", f"{a}bridge floods the {b}school before {a}{b} reaches our {b}{a}cellar.")]
+        for a, b in itertools.product(number[:5], number[5:])
+    ]
+    book, changes = noted(kept, *facts)
+    open_facts = [item for item in book.items if item.kind == "fact"]
+    assert len(open_facts) <= MAX_FACTS < len(facts)
+    assert {item.kind for item in book.items} == {"fact", "decision", "action", "question"}
+    dropped = [change.item for change in changes if change.how == "drop"]
+    assert dropped
+    assert {(item.kind, item.status) for item in dropped} == {("fact", "dropped")}
+    assert facts[-1][0][1] in [item.text for item in open_facts], "what is new has its chance"
+
+
+def test_what_only_somebody_who_was_there_understands_is_no_fact() -> None:
+    said = [("Ann", "So that's the kind of thing that they would do with it and stuff.")]
+    assert noted(said)[1] == []
+
+
 def test_a_sentence_that_goes_on_is_left_to_the_next_step() -> None:
     said = [("Ann", "We keep the gate at Carrow Bridge open until"), ("Ann", "the water falls.")]
     maker = Highlights(by_length)
@@ -124,6 +152,11 @@ def test_a_sentence_that_goes_on_is_left_to_the_next_step() -> None:
         ("question", "", "Who has the key?"),
         ("fact", "", "The underpass floods at three metres."),
         ("fact", "tomorrow", "Maybe it rains tomorrow."),
+        ("fact", "", "Let's go back to what you asked."),
+        ("fact", "", "We will go next to the gentleman from Texas, Mr. Green."),
+        ("fact", "", "We'll take a short break if nobody minds."),
+        ("fact", "", "They want to know whether we've decided on it."),
+        ("fact", "", 'He said: "I will call her."'),
         ("fact", "", "Nobody asked whether people agree with that."),
     ],
 )

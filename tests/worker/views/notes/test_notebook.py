@@ -9,7 +9,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.views.notes.item import KINDS, Add, Operation, Resolve, Revise
+from worker.views.notes.item import KINDS, Add, Drop, Operation, Resolve, Revise
 from worker.views.notes.notebook import MAX_LETTERS, MAX_OPEN, Change, Notebook
 
 SUBJECTS = ["the gate sticks at carrow", "pumps need diesel", "sheila brings sandbags friday"]
@@ -31,6 +31,7 @@ def operations() -> st.SearchStrategy[Operation]:
         st.builds(Add, st.sampled_from(KINDS), texts(), cites),
         st.builds(Revise, ids, texts(), cites, st.sampled_from(["", "Ann"])),
         st.builds(Resolve, ids, cites),
+        st.builds(Drop, ids),
     )
 
 
@@ -55,7 +56,8 @@ def test_whatever_is_asked_an_id_stays_what_it_is_about(steps: list[list[Operati
         assert len({item.kind for item in items}) == 1
         assert [item.rev for item in items] == list(range(1, len(items) + 1))
         assert [c.how for c in changes].count("add") == 1
-        assert "resolve" not in [c.how for c in changes[:-1]], "what is resolved changes no more"
+        before_last = {change.how for change in changes[:-1]}
+        assert not before_last & {"resolve", "drop"}, "what is over changes no more"
         for one, other in itertools.pairwise(items):
             assert other.cites[: len(one.cites)] == one.cites, "where it comes from stays"
         assert all(item.cites for item in items)
