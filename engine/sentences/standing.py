@@ -16,7 +16,7 @@ _ENGLISH = frozenset(["the", "and", "of", "to", "with", "for", "that", "this", "
 _OPENINGS = r"and|but|so|or|because|'?cause|cuz|then|also|well|now|okay|ok|yeah|yes|yep|no|oh|right"
 _OPENING = re.compile(rf"^\W*(?:(?:{_OPENINGS}|anyway|i mean|you know)\b[\s,.]*)+", re.IGNORECASE)
 _POINTING = re.compile(
-    r"^\W*(?:it|that|this|they|he|she|those|these|there|here|which|who|him|her|them|one|what"
+    r"^\W*(?:it|that|this|they|he|she|those|these|there|here|him|her|them|one|(?:which|who|what)(?![^?]*\?)"
     r"|the (?:thing|other|same|first|second|next|last|only) (?:one|thing)?)(?:['’]\w+)?\b",
     re.IGNORECASE,
 )
@@ -66,14 +66,15 @@ _VERB = re.compile(
     r"|\w{2,}ed)\b)",
     re.IGNORECASE,
 )
+_MARK = re.compile(r"[.?!…,;:\"“”。！？]")
 _ENDED = re.compile(r"[.?!…。！？][\"'”’)\]」』]*$")
 _NUMBER_OR_NAME = re.compile(r"\d|(?<=[a-z,;] )[A-Z][a-z]+")
 
 # What each finding takes of a sentence's standing, at most MOST of it.
 MOST = 1.0
-_HALF, _HEADLESS, _VERBLESS, _CEREMONIAL = 0.4, 0.3, 0.5, 0.6
+_HALF, _HEADLESS, _VERBLESS, _CEREMONIAL = 0.4, 0.45, 0.5, 0.6
 _JOINED, _POINTED, _POINTED_LONG, _OPEN = 0.1, 0.35, 0.2, 0.2
-_PER_STUMBLE, _PER_FILLER, _PER_VAGUE = 0.2, 0.1, 0.12
+_PER_STUMBLE, _PER_FILLER, _PER_VAGUE = 0.25, 0.1, 0.12
 _LONG = 14  # words after "it" or "they" that may well say who or what it is
 _NAMED = 0.1  # for a number or a name
 
@@ -87,7 +88,7 @@ def standing(sentence: str) -> float:
 
 def _half(sentence: str) -> float:
     """Cut at its end or at its head; in what has neither capitals nor marks nobody can tell."""
-    if sentence == sentence.lower() and not _ENDED.search(sentence):
+    if sentence == sentence.lower() and not _MARK.search(sentence):
         return 0.0
     is_headless = sentence[:1].islower()
     return _HALF * (not _ENDED.search(sentence)) + _HEADLESS * is_headless
@@ -109,10 +110,11 @@ def _pointing(sentence: str) -> float:
 
 
 def _stumbling(sentence: str) -> float:
-    """Words said twice in a row, and words that were begun: "i it's", "the - the"."""
+    """Words said twice in a row or nearly so, and words that were begun: "i it's", "the - the"."""
     words = [word.lower() for word in _WORD.findall(sentence)]
     num_twice = sum(one == two or _is_begun(one, two) for one, two in pairwise(words))
-    return _PER_STUMBLE * (num_twice + sentence.count(" - "))
+    num_again = sum(one == two for one, two in zip(words, words[2:], strict=False))
+    return _PER_STUMBLE * (num_twice + num_again + sentence.count(" - "))
 
 
 def _is_begun(one: str, two: str) -> bool:

@@ -33,7 +33,7 @@ MIN_WORDS = 5  # of what somebody decides or promises
 MAX_FACTS = 16
 MAX_LIKENESS = 0.6  # to what is noted already
 CUE_SALIENCE = 0.3  # more: what somebody decides or promises is looked for first
-MIN_STANDING = {"fact": 0.6, "decision": 0.45, "action": 0.45}
+MIN_STANDING = {"fact": 0.6, "decision": 0.45, "action": 0.45, "question": 0.45}
 ALONE = 0.1  # how much more a sentence tells that stands alone
 
 # How much each of these sentences tells; 0 to 1, or so.
@@ -90,6 +90,7 @@ class Highlights:
             place
             for place in range(len(said))
             if is_open(said, place)
+            and standing(said[place].text) >= MIN_STANDING["question"]
             and all(likeness(telling(said[place].text), other) <= MAX_LIKENESS for other in noted)
         ]
         return [_add(said[place]) for place in sorted({*chosen, *questions[-MAX_QUESTIONS:]})]

@@ -111,7 +111,7 @@ def test_facts_give_way_to_newer_ones_and_never_a_decision_or_a_question() -> No
     ]
     number = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
     facts = [
-        [("Cy", f"{a}bridge floods the {b}school before {a}{b} reaches our {b}{a}cellar.")]
+        [("Cy", f"The {a}bridge floods the {b}school before {a}{b} reaches our {b}{a}cellar.")]
         for a, b in itertools.product(number[:5], number[5:])
     ]
     book, changes = noted(kept, *facts)
