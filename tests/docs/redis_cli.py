@@ -16,7 +16,8 @@ def main(words: Sequence[str]) -> None:
         if words[:2] == ["--scan", "--pattern"]:
             print(*redis.scan_iter(match=words[2]), sep="\n")
         else:
-            print(redis.execute_command(*words))
+            reply = redis.execute_command(*words)
+            print(*reply, sep="\n") if isinstance(reply, list) else print(reply)
 
 
 if __name__ == "__main__":
