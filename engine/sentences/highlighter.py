@@ -10,8 +10,8 @@ from engine.sentences.standing import standing
 from engine.sentences.stored import BUNDLED, Stored, load
 
 # Sentences that hardly stand alone count less. Were all to count less that do not quite, summaries
-# would read better and have fewer of people's words: at 0.05 for each, 1.0 points of ROUGE-1 less on
-# 41 held-out meetings; so, 0.4 less, and 0.4 more of ROUGE-L.
+# would read better and have fewer of people's words: at 0.05 for each, 1.0 points of ROUGE-1 less
+# on 41 held-out meetings; so, 0.4 less, and 0.4 more of ROUGE-L.
 THIN, HARDLY_STANDING = 0.2, 0.2
 
 
