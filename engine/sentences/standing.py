@@ -81,7 +81,7 @@ _NAMED = 0.1  # for a number or a name
 
 def standing(sentence: str) -> float:
     """0: it tells a reader nothing by itself. 1: it stands alone."""
-    lost = sum(find(sentence) for find in _FINDINGS)
+    lost: float = sum(find(sentence) for find in _FINDINGS)
     named = _NAMED if _NUMBER_OR_NAME.search(sentence) else 0.0
     return 1.0 - max(0.0, min(MOST, lost - named))
 
@@ -114,7 +114,8 @@ def _stumbling(sentence: str) -> float:
     words = [word.lower() for word in _WORD.findall(sentence)]
     num_twice = sum(one == two or _is_begun(one, two) for one, two in pairwise(words))
     num_again = sum(one == two for one, two in zip(words, words[2:], strict=False))
-    return _PER_STUMBLE * (num_twice + num_again + sentence.count(" - "))
+    num_stumbles: int = num_twice + num_again + sentence.count(" - ")
+    return _PER_STUMBLE * num_stumbles
 
 
 def _is_begun(one: str, two: str) -> bool:

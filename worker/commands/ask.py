@@ -1,8 +1,10 @@
 """Ask a question about a stream and wait for the answer, with where it was said.
 
-The transcript is searched for sentences that have to do with the question. The stream's owner
-answers from what it has in its window, and from these. If nothing in it was ever named, nobody is
-asked. Ctrl-C stops the waiting; the answer comes to the stream's `:answers` all the same.
+What was decided, who does what, what is open, what somebody said, what it was about: that is told
+from the notes and the transcript, word for word. For other questions the transcript is searched for
+sentences that have to do with it; the stream's owner answers from what it has in its window, and
+from these. If nothing in it was ever named, nobody is asked. Ctrl-C stops the waiting; the answer
+comes to the stream's `:answers` all the same.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from redis import Redis
 
 from worker.commands.named_stream import known_stream, say_if_unowned
 from worker.commands.said import duration, said_in
+from worker.commands.talk_answers import NONE, told
 from worker.formats.writing.notes import Place
 from worker.keyspace.cited import cited
 from worker.keyspace.connection import connect, connect_blocking
@@ -30,6 +34,7 @@ from worker.settings.options import (
     settings_from,
 )
 from worker.settings.rules import is_utf8
+from worker.views.about_talk import about_talk, time_asked
 from worker.views.search import search
 from worker.views.sentences import Sentence
 
@@ -63,7 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings, stream = settings_from(arguments), arguments.key
     with connect(settings) as redis:
         known_stream(redis, stream)
-        found = search(arguments.question, said_in(redis, stream, arguments.last), most=MOST_CITED)
+        last = arguments.last or time_asked(arguments.question)
+        said = said_in(redis, stream, last)
+        if _tell(redis, stream, arguments.question, last, said):
+            return 0
+        found = search(arguments.question, said, most=MOST_CITED)
         if found.is_strange:
             print(NOT_SAID)
             return 0
@@ -80,6 +89,22 @@ def run(arguments: argparse.Namespace) -> int:
             print(answer)
         _print_said(redis, stream, found.supports)
     return 0
+
+
+def _tell(
+    redis: Redis, stream: str, question: str, last: float | None, said: Sequence[Sentence]
+) -> bool:
+    """Answers what is asked about the talk itself; whether it is."""
+    about = about_talk(question, (one.speaker for one in said))
+    if about is None:
+        return False
+    found = told(redis, stream, replace(about, last_seconds=last), said)
+    if found is None:
+        return False
+    if not found:
+        print(NONE[about.wanted])
+    _print_said(redis, stream, found)
+    return True
 
 
 def _ask(redis: Redis, arguments: argparse.Namespace, supports: Sequence[Sentence]) -> str:

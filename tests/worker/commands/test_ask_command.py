@@ -94,3 +94,52 @@ def test_what_was_said_before_the_time_that_is_asked_about_is_left_out(
 def test_a_time_that_is_none_is_refused(weir: Weir, wrong: str) -> None:
     code, _, err = weir("ask", STREAM, "Who?", "--last", wrong)
     assert (code, "write it as in 90s, 10m or 2h" in err) == (2, True)
+
+
+def note(redis: Redis, ids: list[str], kind: str, text: str, **more: str) -> None:
+    fields = {"id": str(redis.xlen(KEYS.notes) + 1), "kind": kind, "text": text, "cites": ids[0]}
+    fields |= {"change": "add", "who": "Ann", "due": "", "rev": "1", "status": "open"}
+    redis.xadd(KEYS.notes, fields | more)
+
+
+def test_what_was_decided_is_told_from_the_notes_and_nobody_is_asked(
+    redis: Redis, weir: Weir, ids: list[str]
+) -> None:
+    note(redis, ids, "decision", "The gate stays open.")
+    note(redis, ids, "decision", "The gate is closed.", status="resolved")
+    note(redis, ids, "action", "Bo will send the keys.", who="Bo", due="by Friday")
+    note(redis, ids, "fact", "The gate sticks.")
+    assert weir("ask", STREAM, "What did they decide in the end?") == (
+        *(0, f"  [Ann 0:00:00, {ids[0]}] The gate stays open.\n", ""),
+    )
+    assert "keys" not in weir("ask", STREAM, "Anything decided about the gate?")[1]
+    assert weir("ask", STREAM, "Who has to do what?")[1] == (
+        f"  [Bo 0:00:00, {ids[0]}] Bo will send the keys. (due: by Friday)\n"
+    )
+    assert weir("ask", STREAM, "What is still open?")[1] == "no question is open so far\n"
+    last = weir("ask", STREAM, "What was decided?", "--last", "90s")[1]
+    assert last == "nothing was decided so far\n"
+    assert not redis.exists(KEYS.requests)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What was decided?", "nothing was decided so far\n"),
+        ("Who promised what?", "nobody has promised anything so far\n"),
+    ],
+)
+def test_what_nobody_did_is_told_as_that(
+    weir: Weir, ids: list[str], question: str, answer: str
+) -> None:
+    assert weir("ask", STREAM, question) == (0, answer, "")
+
+
+def test_a_speaker_is_told_in_his_own_words(weir: Weir, ids: list[str]) -> None:
+    code, out, _ = weir("ask", STREAM, "What did Bo say?")
+    assert (code, out) == (0, f"  [Bo 0:11:40, {ids[1]}] Sheila brings the sandbags on Friday.\n")
+
+
+def test_a_time_in_the_question_is_the_time_that_is_told_of(weir: Weir, ids: list[str]) -> None:
+    _, out, _ = weir("ask", STREAM, "What happened in the last five minutes?")
+    assert out == f"  [Ann 0:21:40, {ids[3]}] The gate is free now.\n"
