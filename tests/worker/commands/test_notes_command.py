@@ -96,3 +96,32 @@ def test_the_tail_tells_each_change(redis: Redis, weir: Weir) -> None:
     assert "[question 1, new] Who has the key? (Ann)\n" in out
     assert "[action 2, new] I'll *bring* it. (Bo; tomorrow)\n" in out
     assert "[question 1, resolved] Who has the key? (Ann)\n" in out
+
+
+def test_an_hour_and_a_day_lead_to_the_entries(redis: Redis, weir: Weir) -> None:
+    _, two = publish(redis)
+    line = f"* action **2** I'll \\*bring\\* it. (who: Bo; due: tomorrow) \\[Bo 1:02:03, {two}\\]\n"
+    head = "# Notes of live:standup\n\n## "
+    assert weir("notes", STREAM, "--by", "hour") == (
+        *(0, f"{head}day 1, hour 2 (1 of 1 notes)\n\n{line}", ""),
+    )
+    assert weir("notes", STREAM, "--by", "day")[1] == f"{head}day 1 (1 of 1 notes)\n\n{line}"
+    assert weir("notes", STREAM, "--by", "hour", "--at", "day 2")[1] == "# Notes of live:standup\n"
+    _, out, _ = weir("notes", STREAM, "--by", "day", "--format", "json")
+    told = json.loads(out)
+    assert (told["period"], told["of"], told["notes"][0]["cites"][0]["entry"]) == ("day 1", 1, two)
+
+
+def test_a_talk_without_a_clock_has_the_hours_in_which_it_came(redis: Redis, weir: Weir) -> None:
+    id = redis.xadd(STREAM, {"text": "The gate is open."}, id="1773065940000-0").decode()
+    item = {"id": "1", "kind": "decision", "text": "The gate is open.", "cites": id}
+    redis.xadd(KEYS.notes, item | {"change": "add", "rev": "1", "status": "open"})
+    assert "## 2026-03-09 14:00 (1 of 1 notes)" in weir("notes", STREAM, "--by", "hour")[1]
+    assert "gate" in weir("notes", STREAM, "--by", "hour", "--at", "2026-03-09T14")[1]
+    assert "gate" not in weir("notes", STREAM, "--by", "hour", "--at", "2026-03-10")[1]
+
+
+def test_a_time_without_hours_or_days_is_refused(redis: Redis, weir: Weir) -> None:
+    publish(redis)
+    code, _, err = weir("notes", STREAM, "--at", "2026-03-09")
+    assert (code, "--at needs --by" in err) == (2, True)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from worker.formats.clock import clock
 from worker.formats.noted import Note, by_kind
+from worker.formats.periods import Period
 from worker.formats.writing.documents import escaped
 
 _HEADS = {
@@ -47,6 +48,22 @@ def markdown(notes: Iterable[Note], stream: str, places: Places) -> Iterator[str
         yield f"\n## {_HEADS.get(kind, kind)}\n\n"
         for note in those:
             yield f"* {_line(note, places)}\n"
+
+
+def period_page(found: Iterable[Period], stream: str, places: Places) -> Iterator[str]:
+    """A head for each hour or day, with how many notes its lines are chosen from."""
+    yield f"# Notes of {escaped(stream)}\n"
+    for period in found:
+        num = f"{len(period.notes)} of {period.num_notes} notes"
+        yield f"\n## {escaped(period.label)} ({num})\n\n"
+        for note in period.notes:
+            yield f"* {note.kind} {_line(note, places)}\n"
+
+
+def period_json(period: Period, places: Places) -> str:
+    notes = [json.loads(json_line(note, places)) for note in period.notes]
+    shown = {"period": period.label, "of": period.num_notes, "notes": notes}
+    return json.dumps(shown, ensure_ascii=False) + "\n"
 
 
 def change_line(note: Note) -> str:
