@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import shlex
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 # Before anything imports torch: tests share few cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,7 +22,7 @@ from random_order.config import Config as Order  # noqa: E402
 from redis import Redis  # noqa: E402
 
 import engine  # noqa: E402, F401  # before transformers: silences what libraries say to nobody
-from tests.forks import fork_server  # noqa: E402
+from tests.forks import PYTHON, fork_server  # noqa: E402
 from worker.keyspace.connection import connect  # noqa: E402
 from worker.keyspace.embedded import EmbeddedServer  # noqa: E402
 from worker.settings.config import Settings  # noqa: E402
@@ -47,6 +49,13 @@ def pytest_configure(config: pytest.Config) -> None:
         forks = fork_server()
         forks.__enter__()
         config.add_cleanup(lambda: forks.__exit__(None, None, None))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: Sequence[Any]) -> None:
+    """Those who share the tests are forked too: all of them need all that is imported."""
+    for spec in specs:
+        spec.python = shlex.join(PYTHON)
 
 
 @pytest.hookimpl(wrapper=True)

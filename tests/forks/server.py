@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 IMPORTED = (
     *("worker.pipeline", "worker.app", "worker.process.bootstep", "celery.bin.worker"),
     *(f"worker.commands.{name}" for name in ("publish", "tail", "export", "chat", "worker")),
+    *("engine.evals.picture", "peft"),
 )
 _PR_SET_PDEATHSIG = 1
 
@@ -143,7 +144,7 @@ def become(order: Order) -> NoReturn:
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
-    take_files(order.files)
+    take_files(order.files, is_plain="-u" in order.words[:1] or "PYTHONUNBUFFERED" in os.environ)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in order.ignored:
         signal.signal(number, signal.SIG_IGN)
@@ -166,11 +167,11 @@ def become(order: Order) -> NoReturn:
     os._exit(status & 0xFF)
 
 
-def take_files(files: list[int]) -> None:
+def take_files(files: list[int], *, is_plain: bool) -> None:
+    """is_plain: what is written is written at once."""
     for target, file in enumerate(files):
         os.dup2(file, target)
         os.close(file)
-    is_plain = bool(os.environ.get("PYTHONUNBUFFERED"))
     for target, name in enumerate(("stdin", "stdout", "stderr")):
         before = getattr(sys, name)  # of a locale that is ours, too
         raw = os.fdopen(target, "wb" if target else "rb", closefd=False)
@@ -185,7 +186,7 @@ def take_files(files: list[int]) -> None:
 
 
 def run(words: list[str]) -> None:
-    kind, program, *rest = words
+    kind, program, *rest = words[words[0] == "-u" :]
     sys.argv = [kind, *rest]
     if kind == "-c":
         exec(program, {"__name__": "__main__"})  # noqa: S102
