@@ -22,6 +22,7 @@ from tests.worker.workbench import (
     STREAM,
     assert_tiled,
     column,
+    is_closed,
     outputs,
     publish,
     sentence,
@@ -96,7 +97,7 @@ def test_a_worker_killed_in_the_middle_leaves_no_gap_and_no_duplicate(
             ended(worker, signal.SIGKILL)
         assert redis.xlen(KEYS.transcript) < len(ids), "it was killed in the middle"
     with forked_worker(nursery, tmp_path / "log", environment) as worker:
-        until(lambda: redis.hget(KEYS.state, "status") == b"closed", worker.output)
+        until(lambda: is_closed(redis), worker.output)
         assert ended(worker, signal.SIGTERM) == 0, worker.output()
     transcript = outputs(redis_text, KEYS.transcript)
     assert column(transcript, "entry") == ids

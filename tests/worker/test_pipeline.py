@@ -19,6 +19,7 @@ from tests.worker.workbench import (
     Workbench,
     assert_tiled,
     column,
+    is_closed,
     outputs,
     publish,
     sentence,
@@ -299,7 +300,7 @@ def test_a_worker_that_is_late_does_not_take_what_is_still_said_as_it_stands(
             bench.now += 100
             bench.run(1)
     redis.xadd(STREAM, {"end_of_stream": "1"})
-    bench.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+    bench.run(until=lambda: is_closed(redis))
     lines = outputs(redis_text, KEYS.transcript)
     assert letters(" ".join(column(lines, "text"))).lower() == letters(" ".join(said))
 

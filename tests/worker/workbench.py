@@ -110,6 +110,14 @@ class Workbench:
         owner = f"worker {next(self.number)}"
         self.pipeline = Pipeline(kit, connect(settings), source, owner=owner)
 
+    @classmethod
+    def owning(cls, settings: Settings, *, restorer: HeldRestorer | None = None) -> Workbench:
+        """A worker that owns STREAM and has done what there is to do."""
+        bench = cls(settings, restorer=restorer)
+        bench.pipeline.adopt(STREAM)
+        bench.run_until_idle()
+        return bench
+
     @property
     def streams(self) -> Mapping[str, LiveStream]:
         return self.pipeline.owned.streams
@@ -204,6 +212,11 @@ def settings_for(redis_url: str, folder: Path, **changes: object) -> Settings:
         "snapshot_dir": folder,
     }
     return Settings(**(small | changes))  # type: ignore[arg-type]
+
+
+def is_closed(redis: Redis) -> bool:
+    """Whether the end of STREAM is committed."""
+    return redis.hget(KEYS.state, "status") == b"closed"
 
 
 def sentence(number: int, *, raw: bool = False) -> str:

@@ -4,7 +4,6 @@ for what can never come."""
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -15,9 +14,9 @@ from tests.worker.workbench import (
     STREAM,
     Workbench,
     column,
+    is_closed,
     outputs,
     publish,
-    settings_for,
 )
 from worker.keyspace import figures, registry
 from worker.keyspace.keys import stream_keys
@@ -25,15 +24,7 @@ from worker.keyspace.requests import request
 from worker.settings.config import Settings
 
 PROMPTS = {"todo": "What is to be done?", "who": "Who speaks?"}
-
-
-@pytest.fixture
-def small(weir_settings: Settings, tmp_path: Path) -> Settings:
-    return settings_for(weir_settings.redis_url, tmp_path / "saved", restore="off")
-
-
-def is_closed(redis: Redis) -> bool:
-    return redis.hget(KEYS.state, "status") == b"closed"
+SETTINGS = {"restore": "off"}
 
 
 @pytest.mark.parametrize("num_rounds", [0, 1, 2, 5])
@@ -124,9 +115,7 @@ def test_folders_that_were_removed_are_made_again(
     redis: Redis, redis_text: Redis, small: Settings
 ) -> None:
     ids = publish(redis, 6, end=False)
-    bench = Workbench(small)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     shutil.rmtree(small.snapshot_dir)
     bench.pipeline.close(END_SECONDS)
     assert len(list(small.snapshot_dir.glob("*.safetensors"))) == 1
@@ -175,9 +164,7 @@ def test_an_owner_gives_up_a_stream_whose_transcript_is_none_any_more(
     redis: Redis, redis_text: Redis, small: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(redis, 2, end=False)
-    bench = Workbench(small)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     redis.delete(KEYS.transcript)
     redis.set(KEYS.transcript, "somebody's notes")
     ids = publish(redis, 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from redis import Redis
 
@@ -15,7 +13,6 @@ from tests.worker.workbench import (
     Workbench,
     column,
     outputs,
-    settings_for,
 )
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Output
@@ -30,10 +27,7 @@ HYPOTHESES = [
     for num in range(1, len(said) + 1)
 ]
 
-
-@pytest.fixture
-def small(weir_settings: Settings, tmp_path: Path) -> Settings:
-    return settings_for(weir_settings.redis_url, tmp_path, summary_seconds=1.0)
+SETTINGS = {"summary_seconds": 1.0}
 
 
 @pytest.mark.parametrize("num_written", range(len(HYPOTHESES)))
@@ -45,9 +39,7 @@ def test_a_commit_made_while_an_entry_is_being_written_holds_no_word_of_it(
     for fields in HYPOTHESES[:num_written]:
         redis.xadd(STREAM, fields)
     restorer = HeldRestorer()
-    bench = Workbench(small, restorer=restorer)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small, restorer=restorer)
     restorer.is_held = True
     for fields in HYPOTHESES[num_written:]:
         redis.xadd(STREAM, fields)

@@ -5,9 +5,6 @@ The oracle is the talk: what each entry says, and who says it.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
@@ -17,8 +14,8 @@ from tests.worker.workbench import (
     STREAM,
     Workbench,
     column,
+    is_closed,
     outputs,
-    settings_for,
 )
 from worker.formats.noted import Note, present
 from worker.intake.entries import id_order
@@ -37,10 +34,7 @@ TALK = [
     ("Ann", "Fog comes up from the meadows in the evening, and nobody sees the gauge."),
 ]
 
-
-@pytest.fixture
-def small(weir_settings: Settings, tmp_path: Path) -> Settings:
-    return settings_for(weir_settings.redis_url, tmp_path, restore="off", snapshot_seconds=1.0)
+SETTINGS = {"restore": "off", "snapshot_seconds": 1.0}
 
 
 def publish_talk(redis: Redis) -> dict[str, tuple[str, str]]:
@@ -99,11 +93,11 @@ def test_owners_that_die_at_any_round_leave_the_notes_of_one_that_lived(
     for num_rounds in lives:
         bench = Workbench(small)
         bench.pipeline.adopt(STREAM)
-        bench.run(num_rounds, until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+        bench.run(num_rounds, until=lambda: is_closed(redis))
         redis.delete(KEYS.lease)
     last = Workbench(small)
     last.pipeline.adopt(STREAM)
-    last.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+    last.run(until=lambda: is_closed(redis))
     changes = outputs(redis_text, KEYS.notes)
     assert_cited(changes, said)
     revisions = [(change["id"], change["rev"]) for change in changes]

@@ -4,14 +4,13 @@ answer from the server, a stream that rests. The oracle is `:rejected`, and the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tests.worker.stream.test_standing import Rewind, assert_told_once, is_closed
+from tests.worker.stream.test_standing import Rewind, assert_told_once
 from tests.worker.workbench import (
     END_SECONDS,
     KEYS,
@@ -20,21 +19,17 @@ from tests.worker.workbench import (
     Workbench,
     assert_tiled,
     column,
+    is_closed,
     outputs,
     publish,
     sentence,
-    settings_for,
 )
 from worker.keyspace.committer import Committer
 from worker.keyspace.lease import Leases
 from worker.settings.config import Settings
 
 OTHER = "live:other"
-
-
-@pytest.fixture
-def small(weir_settings: Settings, tmp_path: Path) -> Settings:
-    return settings_for(weir_settings.redis_url, tmp_path, max_streams=1)
+SETTINGS = {"max_streams": 1}
 
 
 class Owner:
@@ -42,10 +37,8 @@ class Owner:
 
     def __init__(self, redis: Redis, settings: Settings) -> None:
         self.restorer = HeldRestorer()
-        self.bench = Workbench(settings, restorer=self.restorer)
         self.ids = publish(redis, 4, end=False)
-        self.bench.pipeline.adopt(STREAM)
-        self.bench.run_until_idle()
+        self.bench = Workbench.owning(settings, restorer=self.restorer)
 
     def read_and_lose_one(self, redis: Redis) -> str:
         """The server forgets it; its id."""

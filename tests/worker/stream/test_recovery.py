@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from engine.restore.spelling import letters
+from tests.worker.stream.test_standing import Rewind
 from tests.worker.workbench import (
     END_SECONDS,
     KEYS,
@@ -18,17 +18,14 @@ from tests.worker.workbench import (
     Workbench,
     assert_tiled,
     column,
+    is_closed,
     outputs,
     publish,
     sentence,
-    settings_for,
 )
 from worker.settings.config import Settings
 
-
-@pytest.fixture
-def small(weir_settings: Settings, tmp_path: Path) -> Settings:
-    return settings_for(weir_settings.redis_url, tmp_path, snapshot_seconds=1.0)
+SETTINGS = {"snapshot_seconds": 1.0}
 
 
 def die(redis: Redis, bench: Workbench) -> None:
@@ -62,7 +59,7 @@ def test_deaths_at_any_round_leave_no_gap_and_no_duplicate(
         die(redis, bench)
     last = Workbench(small)
     last.pipeline.adopt(STREAM)
-    last.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+    last.run(until=lambda: is_closed(redis))
     assert_exactly_once(redis_text, ids)
 
 
@@ -74,9 +71,7 @@ def test_a_saved_session_goes_on_as_if_nothing_had_happened(
     for with_handover in (False, True):
         redis.flushall()
         publish(redis, 9, end=False)
-        bench = Workbench(small)
-        bench.pipeline.adopt(STREAM)
-        bench.run_until_idle()
+        bench = Workbench.owning(small)
         if with_handover:
             bench.pipeline.close(END_SECONDS)
             assert not bench.streams
@@ -85,7 +80,7 @@ def test_a_saved_session_goes_on_as_if_nothing_had_happened(
             bench.run(1)
             assert bench.streams[STREAM].session.num_pending == 0, "nothing was fed again"
         redis.xadd(STREAM, {"text": "The pump at the mill is broken.", "end_of_stream": "1"})
-        bench.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+        bench.run(until=lambda: is_closed(redis))
         texts.append(column(outputs(redis_text, KEYS.summary), "text"))
     assert texts[0] == texts[1]
 
@@ -116,15 +111,12 @@ def test_a_server_that_comes_back_with_an_older_state_is_believed(
     bench = Workbench(small)
     bench.pipeline.adopt(STREAM)
     bench.run(until=lambda: redis.xlen(KEYS.transcript) >= 3)
-    older = {key: redis.dump(key) for key in redis.keys("*")}
+    older = Rewind(redis)
     bench.run(until=lambda: redis.xlen(KEYS.transcript) >= 7)
-    redis.flushall()
-    for key, value in older.items():
-        ttl_ms = 10_000 if key.endswith(b":lease") else 0
-        redis.restore(key, ttl_ms, value)
+    older.back()
     knew_better = bench.streams[STREAM]
     bench.run(until=lambda: bench.streams.get(STREAM) is not knew_better)
-    bench.run(until=lambda: redis.hget(KEYS.state, "status") == b"closed")
+    bench.run(until=lambda: is_closed(redis))
     assert_exactly_once(redis_text, ids)
 
 
@@ -133,9 +125,7 @@ def test_a_message_to_adopt_that_comes_late_opens_nothing(
     redis: Redis, small: Settings, end: bool
 ) -> None:
     publish(redis, 3, end=end)
-    bench = Workbench(small)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     bench.now += 60
     bench.run_until_quiet()
     bench.pipeline.close(END_SECONDS)
@@ -152,9 +142,7 @@ def test_a_torn_snapshot_costs_a_rebuild_and_nothing_else(
     redis: Redis, redis_text: Redis, small: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     ids = publish(redis, 8, end=False)
-    bench = Workbench(small)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     bench.pipeline.close(END_SECONDS)
     [snapshot] = small.snapshot_dir.glob("*.safetensors")
     snapshot.write_bytes(snapshot.read_bytes()[:-100])
@@ -176,9 +164,7 @@ def test_a_transcript_that_somebody_cleared_is_gone_on_with(
 ) -> None:
     """Between two owners, while a summary of what it said was still owed."""
     publish(redis, 4, end=False)
-    first = Workbench(small)
-    first.pipeline.adopt(STREAM)
-    first.run_until_idle()
+    first = Workbench.owning(small)
     if has_snapshot:
         first.pipeline.close(END_SECONDS)
     die(redis, first)
@@ -195,16 +181,12 @@ def test_a_rebuilt_window_holds_the_same_tokens_at_the_same_places(
     redis: Redis, small: Settings
 ) -> None:
     publish(redis, 20, end=False)
-    bench = Workbench(small)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     before = bench.streams[STREAM]
     die(redis, bench)
     for path in small.snapshot_dir.glob("*"):
         path.unlink()
-    other = Workbench(small)
-    other.pipeline.adopt(STREAM)
-    other.run_until_idle()
+    other = Workbench.owning(small)
     after = other.streams[STREAM]
     assert after.session.num_seen == before.session.num_seen
     assert after.session.window_fill == before.session.window_fill
@@ -214,9 +196,7 @@ def test_a_rebuilt_window_holds_the_same_tokens_at_the_same_places(
 def test_a_take_over_that_fails_gives_its_row_back(redis: Redis, small: Settings) -> None:
     """The server goes away between the snapshot and the transcript."""
     publish(redis, 6, end=False)
-    first = Workbench(small)
-    first.pipeline.adopt(STREAM)
-    first.run_until_idle()
+    first = Workbench.owning(small)
     first.pipeline.close(END_SECONDS)
     bench = Workbench(small)
     redis.rename(KEYS.transcript, "kept")
@@ -236,15 +216,11 @@ def test_lines_that_others_wrote_into_a_transcript_are_passed_over(
     redis: Redis, redis_text: Redis, small: Settings
 ) -> None:
     publish(redis, 6, end=False)
-    first = Workbench(small)
-    first.pipeline.adopt(STREAM)
-    first.run_until_idle()
+    first = Workbench.owning(small)
     num_seen = first.streams[STREAM].session.num_seen
     die(redis, first)
     redis.xadd(KEYS.transcript, {"note": "by hand"})
-    bench = Workbench(small)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     assert bench.streams[STREAM].session.num_seen == num_seen
 
 
@@ -268,9 +244,7 @@ def test_half_a_snapshot_of_an_owner_that_was_killed_is_removed_by_the_next(
         raise SystemExit
 
     publish(redis, 6, end=False)
-    first = Workbench(small)
-    first.pipeline.adopt(STREAM)
-    first.run_until_idle()
+    first = Workbench.owning(small)
     monkeypatch.setattr(os, "fsync", killed)
     with pytest.raises(SystemExit):
         first.pipeline.close(END_SECONDS)
@@ -279,9 +253,7 @@ def test_half_a_snapshot_of_an_owner_that_was_killed_is_removed_by_the_next(
     of_another = draft.with_name(f".0{draft.name}")
     of_another.touch()
     die(redis, first)
-    second = Workbench(small)
-    second.pipeline.adopt(STREAM)
-    second.run_until_idle()
+    second = Workbench.owning(small)
     second.pipeline.close(END_SECONDS)
     assert not draft.exists()
     assert of_another.exists()

@@ -20,6 +20,7 @@ from tests.worker.workbench import (
     Workbench,
     assert_tiled,
     column,
+    is_closed,
     outputs,
     publish,
     sentence,
@@ -32,18 +33,9 @@ from worker.settings.config import Settings
 
 
 @pytest.fixture
-def small(weir_settings: Settings, tmp_path: Path) -> Settings:
-    return settings_for(weir_settings.redis_url, tmp_path)
-
-
-@pytest.fixture
 def durable() -> Iterator[EmbeddedServer]:
     with EmbeddedServer(durable=True) as server:
         yield server
-
-
-def is_closed(redis: Redis) -> bool:
-    return redis.hget(KEYS.state, "status") == b"closed"
 
 
 def assert_told_once(redis_text: Redis, ids: list[str]) -> None:
@@ -119,10 +111,8 @@ def test_a_lost_entry_is_not_told_although_another_has_come_before_its_owner_not
     redis: Redis, redis_text: Redis, small: Settings
 ) -> None:
     restorer = HeldRestorer()
-    bench = Workbench(small, restorer=restorer)
     ids = publish(redis, 4, end=False)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small, restorer=restorer)
     before = Rewind(redis)
     restorer.is_held = True
     redis.xadd(STREAM, {"text": sentence(99, raw=True)})
@@ -169,17 +159,13 @@ def test_an_input_that_is_shorter_than_its_checkpoint_is_gone_on_with_and_that_i
 ) -> None:
     """Its key was put back from an older copy, and the others were not. Nobody owned it."""
     ids = publish(redis, 3, end=False)
-    first = Workbench(small)
-    first.pipeline.adopt(STREAM)
-    first.run_until_idle()
+    first = Workbench.owning(small)
     older = redis.dump(STREAM)
     ids += publish(redis, 2, end=False)
     first.run_until_idle()
     redis.delete(KEYS.lease)
     redis.restore(STREAM, 0, older, replace=True)
-    bench = Workbench(small)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     ids += publish(redis, 2)
     bench.run(until=lambda: is_closed(redis))
     assert column(outputs(redis_text, KEYS.transcript), "entry") == ids
@@ -267,10 +253,8 @@ def test_a_stream_that_is_asked_about_before_it_is_there_is_read_when_it_comes(
 def test_an_owner_whose_server_has_lost_everything_makes_nothing_of_it(
     redis: Redis, redis_text: Redis, small: Settings
 ) -> None:
-    bench = Workbench(small)
     publish(redis, 3, end=False)
-    bench.pipeline.adopt(STREAM)
-    bench.run_until_idle()
+    bench = Workbench.owning(small)
     redis.flushall()
     for _ in range(40):
         bench.now += small.lease_seconds / 30
@@ -287,9 +271,7 @@ def test_a_stream_of_an_earlier_version_goes_on(
 ) -> None:
     """Its checkpoint knows no mark and no owner, and its group has another name."""
     ids = publish(redis, 3, end=False)
-    first = Workbench(small)
-    first.pipeline.adopt(STREAM)
-    first.run_until_idle()
+    Workbench.owning(small)
     redis.delete(KEYS.lease)
     redis.hdel(KEYS.state, "input", "owner")
     for group in redis.xinfo_groups(STREAM):
