@@ -12,13 +12,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.forks.python import ADDRESS, KILL
 
 _HERE = Path(__file__).parent
-__all__ = ["KILL", "PYTHON", "fork_server"]
+__all__ = ["KILL", "PYTHON", "fork_server", "wait_for_imports"]
 
 # Neither site-packages nor the environment: the stand-in needs little, and starts in no time.
 PYTHON = (sys.executable, "-S", "-E", str(_HERE / "python.py"))
@@ -36,3 +37,9 @@ def fork_server() -> Iterator[None]:
             assert server.stdout is not None
             server.stdout.readline()  # it listens
             yield
+
+
+@cache
+def wait_for_imports() -> None:
+    """Before the first fork: how long a program takes is then its own doing."""
+    subprocess.run([*PYTHON, "-c", "pass"], check=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.forks import KILL, PYTHON
+from tests.forks import KILL, PYTHON, wait_for_imports
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 60.0
@@ -79,6 +79,8 @@ def running(
     **environment: str,
 ) -> Iterator[CeleryWorker]:
     """A worker that is started by any other command, `python -m COMMAND`."""
+    if python is PYTHON:
+        wait_for_imports()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*python, "-m", *command],
