@@ -26,6 +26,7 @@ from tests.system.celery_worker import (
     until,
 )
 from tests.system.recording_app import FAIL, TOLD, app
+from worker.app import make_app
 from worker.keyspace.embedded import EmbeddedServer
 from worker.keyspace.keys import stream_keys
 from worker.keyspace.workers import WORKERS_KEY
@@ -59,10 +60,12 @@ def send(weir_settings: Settings) -> Iterator[Sender]:
 
 
 class Sender:
-    """Sends control messages as any other program would."""
+    """Sends control messages as any other program would that has these settings."""
 
     def __init__(self, settings: Settings) -> None:
-        self._connection = app.connection_for_write(settings.redis_url)
+        self._app = make_app()
+        self._app.settings = settings
+        self._connection = self._app.connection_for_write()
 
     def __enter__(self) -> Sender:
         return self
@@ -71,7 +74,7 @@ class Sender:
         self._connection.release()
 
     def __call__(self, name: str, *args: str, id: str | None = None) -> None:
-        app.send_task(f"weir.{name}", args=args, task_id=id, connection=self._connection)
+        self._app.send_task(f"weir.{name}", args=args, task_id=id, connection=self._connection)
 
 
 def told(redis: Redis) -> list[str]:
