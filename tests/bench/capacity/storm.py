@@ -8,6 +8,7 @@ messages, each for one of those that wait, who are all woken by it, or for the n
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -95,11 +96,11 @@ class Simulation:
 
     def _adopt(self, streams: Sequence[str], worker: int, at: float) -> None:
         at = max(at, self._engine_free_at[worker])
+        took = 2 * self._costs.adopted.our_seconds  # half of it for the streams that it has already
         for stream in streams:
-            if not self._is_owned(stream, at):
-                # As long again for the streams that it has already.
-                at += 2 * self._costs.adopted.our_seconds
-                self.owned_at[stream] = min(at, self.owned_at.get(stream, at))
+            if self.owned_at.get(stream, math.inf) > at + took:  # else somebody has begun
+                at += took
+                self.owned_at[stream] = at
                 self._spend(at, self._costs.adopted)
         self._engine_free_at[worker] = at
 
