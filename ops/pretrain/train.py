@@ -7,10 +7,8 @@ from its checkpoint: the step decides the batch, the checkpoint holds everything
 from __future__ import annotations
 
 import json
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from ops.pretrain.batches import IGNORED, Batches, places
 from ops.pretrain.learning import Budget, Optimisers, is_decaying, rate
 from ops.pretrain.recipe import Recipe
 from ops.pretrain.shape import new_model
+from ops.stopping import on_sigterm
 
 Batch = list[tuple[torch.Tensor, torch.Tensor]]
 CHECKPOINT = "checkpoint.pt"
@@ -59,7 +58,7 @@ class Training:
         """Train until the budget is spent (True), or stopped, or after `max_steps` (False)."""
         self.budget.tick()
         saved_at, done = self.budget.spent, 0
-        with self._stopping_on_sigterm():
+        with on_sigterm(self._stop):
             while self.budget.share_spent < 1.0 and not self._stopping and done != max_steps:
                 self._log(self._one_step())
                 done += 1
@@ -146,13 +145,5 @@ class Training:
         kept = [row for row in rows if json.loads(row)["step"] <= step]
         path.write_text("".join(f"{row}\n" for row in kept), encoding="utf-8")
 
-    @contextmanager
-    def _stopping_on_sigterm(self) -> Iterator[None]:
-        def stop(*_: object) -> None:
-            self._stopping = True
-
-        before = signal.signal(signal.SIGTERM, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    def _stop(self) -> None:
+        self._stopping = True

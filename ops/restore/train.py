@@ -7,10 +7,7 @@ words may be changed in between: the rate falls in a line to zero at the last of
 from __future__ import annotations
 
 import json
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -21,6 +18,7 @@ from engine.restore.marks import MARKS
 from ops.restore.labels import UNKNOWN
 from ops.restore.recipe import Recipe
 from ops.restore.windows import QUESTION, Batch, Span, Windows
+from ops.stopping import on_sigterm
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 SECONDS_BETWEEN_CHECKPOINTS = 180.0
@@ -63,7 +61,7 @@ class Training:
 
     def run(self) -> bool:
         """Learns until all words are learnt (True), or until it is asked to stop (False)."""
-        with self._stopping_on_sigterm():
+        with on_sigterm(self._stop):
             while self.num_learnt < self._num_words and not self._stopping:
                 self._go_on(self._windows.batches(self._pass))
         self._save()
@@ -155,16 +153,8 @@ class Training:
         with (self._folder / LOG).open("a", encoding="utf-8") as log:
             log.write(line + "\n")
 
-    @contextmanager
-    def _stopping_on_sigterm(self) -> Iterator[None]:
-        def stop(*_: object) -> None:
-            self._stopping = True
-
-        before = signal.signal(signal.SIGTERM, stop)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    def _stop(self) -> None:
+        self._stopping = True
 
 
 def _f1(truth: torch.Tensor, said: torch.Tensor) -> dict[str, float]:

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 from ops.docs import ROOT
 from tests.docs.blocks import Block
@@ -70,12 +69,7 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for _, process in self._background:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
