@@ -32,10 +32,17 @@ def main() -> None:
         for number in set(PASSED_ON) - set(ignored):
             signal.signal(number, lambda number, _: server.sendall(b"%d\n" % number))
         signal.signal(KILL, lambda *_: server.sendall(b"%d\n" % signal.SIGKILL))
-        said = b""
+        end(int(read_line(server)))
+
+
+def read_line(server: socket.socket) -> bytes:
+    said = b""
+    try:
         while not said.endswith(b"\n"):
-            said += server.recv(32) or b"-9\n"  # it has gone, and the program with it
-        end(int(said))
+            said += server.recv(32) or b"-9\n"
+    except ConnectionError:
+        return b"-9"  # it has gone, and the program with it
+    return said
 
 
 def end(status: int) -> None:
