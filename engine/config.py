@@ -39,6 +39,7 @@ class EngineConfig:
     chat_template    name of one of the model's chat templates; None: its only one, or "default"
     thought_tokens   how long a thinking model may think before an answer; 0: it is not to
     adapter          folder of a LoRA adapter that is merged into the weights; None: none
+    compiled_steps   whether few single tokens are computed in compiled code, where that can be
     models_dir       folder of models that were added by name, and of what GGUF files became
     park_dir         folder for parked sessions that host memory has no room for; None: it has
     park_host_bytes  host memory for parked sessions; those beyond it go to `park_dir`
@@ -67,6 +68,7 @@ class EngineConfig:
     chat_template: str | None = None
     thought_tokens: int = 0
     adapter: Path | None = None
+    compiled_steps: bool = True
     models_dir: Path = MODELS_DIR
     park_dir: Path | None = None
     park_host_bytes: int = 2**30

@@ -42,6 +42,8 @@ def load(config: EngineConfig) -> StreamingModel:
     kept_as = format_of(config.kv_dtype or config.dtype)
     model = StreamingModel(load_weights(config), kept_as, config.compute_dtype)
     model.pack()
+    if config.compiled_steps:
+        model.compile_steps()
     return model
 
 

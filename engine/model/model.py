@@ -22,15 +22,21 @@ from engine.attention.adapters import plain_attention, set_attention
 from engine.attention.hook import Attend, attending
 from engine.attention.plan import lay_out, wanted_logits
 from engine.attention.step import StepAttention
+from engine.compiled.steps import CompiledSteps
 from engine.gpu import Gpu, gpu_of
 from engine.memory.formats import Floats, Format
 from engine.memory.kv_store import KVStore
+from engine.model.compiled import compiled_steps_of
 from engine.model.probe import probe_layers
 from engine.model.refusals import (
     refuse_by_config,
     refusing,
 )
-from engine.model.self_check import check_against_own_attention
+from engine.model.self_check import (
+    TOLERANCE,
+    check_against_own_attention,
+    error_of_single_tokens,
+)
 from engine.schedule.generation import GREEDY, Sampling
 from engine.schedule.scheduler import Segment
 from engine.schedule.window import Window
@@ -70,6 +76,7 @@ class StreamingModel:
         self.hf = hf
         self.compute_dtype = compute_dtype
         self.is_packed = False
+        self.compiled_steps: CompiledSteps | None = None
         self.dtype: torch.dtype = hf.dtype
         # Exact at first: what the check finds must be the attention's doing.
         self.kv_format: Format = Floats(hf.dtype)
@@ -121,6 +128,17 @@ class StreamingModel:
         pack_linears(self.hf, input_bits=16 if self.compute_dtype is None else 8)
         self.is_packed = self.device.type == "cpu"
 
+    def compile_steps(self) -> None:
+        """Compute steps of few single tokens in compiled code, where that can be had and is right;
+        after `pack`."""
+        self.compiled_steps = compiled_steps_of(self.hf, self.rotaries)
+        if self.compiled_steps is None:
+            return
+        error = error_of_single_tokens(self)
+        if not error <= TOLERANCE:
+            logger.warning("No compiled steps for %s: off by %.1e", self.hf.name_or_path, error)
+            self.compiled_steps = None
+
     @property
     def weight_bytes(self) -> int:
         """What the weights take, as they are arranged now."""
@@ -164,6 +182,8 @@ class StreamingModel:
             self._keep_positions_small(segment, store)
         if self.gpu_steps is not None:
             return self.gpu_steps.compute(segments, store, all_logits=all_logits)
+        if self.compiled_steps is not None and self.compiled_steps.can(segments, store):
+            return self.compiled_steps.compute(segments, store, all_logits=all_logits)
         num_tokens = sum(segment.num_tokens for segment in segments)
         plan = lay_out(segments, self.device, num_fillers=self._num_fillers(num_tokens))
         wanted = wanted_logits(segments, all_logits=all_logits)

@@ -49,6 +49,22 @@ def check_against_own_attention(model: Checkable) -> None:
             raise NotStreamable(f"with {way}, its logits are off by {error:.1%}")
 
 
+def error_of_single_tokens(model: Checkable) -> float:
+    """The largest of single tokens, just past a full window, beside the same in a chunk."""
+    ids = [(7 * i + 3) % model.vocab_size for i in range(WINDOW.size + 8)]
+    alone, together = LoneStream(model, WINDOW), LoneStream(model, WINDOW)
+    for stream in (alone, together):
+        stream.feed(ids[:-8])
+    found = torch.cat([alone.feed([token]) for token in ids[-8:]])
+    return float(_errors(found, together.feed(ids[-8:])).max())
+
+
 def _median_error(streamed: Tensor, own: Tensor) -> float:
+    return float(_errors(streamed, own).median())
+
+
+def _errors(streamed: Tensor, own: Tensor) -> Tensor:
+    """(T,): of each token's logits, relative to their spread."""
     spread = (own - own.mean(dim=-1, keepdim=True)).norm(dim=-1)
-    return float(((streamed - own).norm(dim=-1) / spread).median())
+    errors: Tensor = (streamed - own).norm(dim=-1) / spread
+    return errors

@@ -172,6 +172,7 @@ def _begun(settings: Settings, arguments: argparse.Namespace) -> engine.Chat:
         thought_tokens=settings.thinking_tokens if is_aloud else settings.thought_tokens,
         weight_dtype="int8" if settings.compute_dtype else None,
         compute_dtype=settings.compute_dtype,
+        compiled_steps=settings.compiled_steps == "on",
         **{name: getattr(settings, name) for name in OTHERS},
     )
     asked = {name: getattr(settings, name) for name in FORMATS}

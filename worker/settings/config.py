@@ -109,6 +109,11 @@ class Settings(BaseSettings):
         description="int8: what is multiplied with int8 weights is rounded to 8 bits too: faster,"
         " less exact (CPUs with VNNI or AMX); unset: 16 bits",
     )
+    compiled_steps: Literal["on", "off"] = Field(
+        default="on",
+        description="whether tokens of few streams at a time are computed in code that is compiled"
+        " once for this processor, where there is a C++ compiler and the model has Llama's shape",
+    )
     models_dir: Path = Field(
         default=Path("~/.cache/weir/models"),
         description="models that were added by name, and what GGUF files were converted to",

@@ -178,6 +178,7 @@ def plain_config(settings: Settings) -> EngineConfig:
         num_threads=settings.num_threads,
         adapter=settings.adapter,
         chat_template=settings.chat_template,
+        compiled_steps=settings.compiled_steps == "on",
         models_dir=settings.models_dir,
         thought_tokens=settings.thought_tokens,
     )
