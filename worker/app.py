@@ -67,10 +67,10 @@ def celery_config(app: WeirCelery) -> dict[str, Any]:
     """Where Celery must differ from its defaults."""
     settings = app.settings
     return {
-        "broker_url": address.shown(settings.redis_url),
+        "broker_url": address.shown(settings.broker_url or settings.redis_url),
         "broker_transport": "worker.process.broker:Transport",
         "broker_transport_options": {
-            "server": settings.server,
+            "server": settings.broker,
             "global_keyprefix": KEY_PREFIX,
             "count_rejected": app.count_rejected_message,
         },

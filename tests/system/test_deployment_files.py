@@ -113,11 +113,11 @@ def test_the_only_environment_of_a_worker_is_what_settings_know() -> None:
 
 
 def test_every_setting_reaches_a_worker() -> None:
-    """But for the password itself, a secret's file, and sentinels', as there are none."""
+    """But for the password itself, a secret's file, and those of servers that are not there."""
     every = {ENV_PREFIX + field.upper() for field in Settings.model_fields}
     ours = set(services()["worker"]["environment"])
-    theirs = {name for name in every if name.startswith("WEIR_SENTINEL_")}
-    assert every - ours - theirs == {"WEIR_REDIS_PASSWORD"}
+    others = {name for name in every if re.match("WEIR_(SENTINEL|BROKER)_PASSWORD", name)}
+    assert every - ours - others == {"WEIR_REDIS_PASSWORD"}
 
 
 def test_the_server_is_full_before_its_container_is() -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import count
 
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
@@ -15,6 +15,7 @@ from worker.formats.lines import BadLine, Fields
 from worker.formats.rows import LeftOut
 from worker.formats.sizes import fitted
 from worker.keyspace.publisher import Publisher
+from worker.keyspace.trouble import is_of_one_stream, is_silence
 
 _RETRY_SECONDS = 1.0
 _LONGEST_SLEEP_SECONDS = 3600.0  # a `start` may be any number, a sleep may not
@@ -68,7 +69,9 @@ class Publishing:
     def _is_published(self, batch: list[Fields]) -> bool:
         try:
             self._publisher.publish(batch)
-        except (ConnectionError, TimeoutError):
+        except RedisError as error:
+            if not is_silence(error) and not is_of_one_stream(error):
+                raise
             self.say("Redis is away; trying again until it is back")
             return False
         return True

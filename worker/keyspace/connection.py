@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from worker.keyspace.cluster import Cluster
 from worker.keyspace.sentinels import OfPrimary, Sentinels
 from worker.settings.config import Settings
 from worker.settings.server import Server
@@ -52,6 +53,11 @@ def connect_blocking(settings: Settings, block_seconds: float) -> Redis:
     return _client(settings.server, block_seconds + REPLY_SECONDS, _NEVER)
 
 
+def connect_broker(settings: Settings) -> Redis:
+    """For a look at the server of Celery's messages. Never repeats anything by itself."""
+    return _client(settings.broker, REPLY_SECONDS, _NEVER)
+
+
 def pool_options(server: Server, block_seconds: float) -> dict[str, Any]:
     """What redis-py's pool is made with for connections that read as `connect_blocking` says:
     Celery's too, which makes its own."""
@@ -59,7 +65,10 @@ def pool_options(server: Server, block_seconds: float) -> dict[str, Any]:
 
 
 def _client(server: Server, timeout_seconds: float, retry: Retry) -> Redis:
-    return Redis(connection_pool=ConnectionPool(**_options(server, timeout_seconds, retry)))
+    options = _options(server, timeout_seconds, retry)
+    if server.kind == "cluster":
+        return Cluster(server.hosts, options)
+    return Redis(connection_pool=ConnectionPool(**options))
 
 
 def _options(server: Server, timeout_seconds: float, retry: Retry) -> dict[str, Any]:
@@ -69,7 +78,7 @@ def _options(server: Server, timeout_seconds: float, retry: Retry) -> dict[str, 
     kind = pool.connection_class
     kind = _PunctualTls if kind is SSLConnection else kind
     options = {"db": 0} | pool.connection_kwargs | {"connection_class": kind}
-    if not server.sentinels:
+    if server.kind != "sentinels":
         return options
     kind = _PunctualTlsOfPrimary if kind is _PunctualTls else _OfPrimary
     return options | {"connection_class": kind, "sentinels": _sentinels(server, options)}
@@ -79,7 +88,7 @@ def _sentinels(server: Server, options: Mapping[str, Any]) -> Sentinels:
     """They are spoken to as the server is, but have a password of their own, or none."""
     theirs = {**options, "db": 0, "socket_timeout": SENTINEL_SECONDS, "retry": _NEVER}
     theirs |= {"username": server.sentinel_user, "password": server.sentinel_password}
-    each = [theirs | {"host": host, "port": port} for host, port in server.sentinels]
+    each = [theirs | {"host": host, "port": port} for host, port in server.hosts]
     return Sentinels(server.primary, each)
 
 

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 from worker.intake.entries import id_order
 from worker.keyspace.inputs import INPUT_LUA, is_another
 from worker.keyspace.keys import stream_keys
-from worker.keyspace.trouble import server_words
+from worker.keyspace.trouble import is_of_one_stream, server_words
 
 _ABOUT_A_KEY = ("WRONGTYPE", "no such key")
 _STATE_FIELDS = ("entry_id", "status", "request_id", "tokens_seen", "entries_read", "input")
@@ -75,7 +75,8 @@ class Facts:
 
 
 def facts_of(redis: Redis, streams: Sequence[str]) -> list[Facts]:
-    """One round trip. Without streams that are deleted meanwhile, or have keys of a wrong type."""
+    """One round trip. Without streams that are deleted meanwhile, have keys of a wrong type, or are
+    on their way to another node."""
     script = redis.register_script(_LUA)
     pipe = redis.pipeline(transaction=False)
     for stream in streams:
@@ -89,6 +90,8 @@ def facts_of(redis: Redis, streams: Sequence[str]) -> list[Facts]:
 def _is_of_no_stream(reply: Any) -> bool:
     """Whether the key is gone, or of a wrong type. All other errors are about us or the server, and
     raised: what may not be seen is not told as if it were not there."""
+    if is_of_one_stream(reply):
+        return True
     if isinstance(reply, ResponseError) and not server_words(reply).startswith(_ABOUT_A_KEY):
         raise reply
     return isinstance(reply, ResponseError)

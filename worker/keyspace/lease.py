@@ -15,6 +15,7 @@ from typing import Literal, cast
 
 from redis import Redis
 
+from worker.keyspace.cluster import whole_replies
 from worker.keyspace.keys import stream_keys
 
 # A second acquire by the holder returns its lease again: the reply to the first may have been lost.
@@ -100,14 +101,15 @@ class Leases:
 
     def renew(self, num_commits: Mapping[Lease, int]) -> dict[Lease, Refusal]:
         """Hold them for another `lease_seconds`, all in one round trip; returns those that are
-        lost. num_commits: how many commits of each stream its owner knows of."""
+        lost. One whose keys are between two nodes can be neither held nor taken meanwhile.
+        num_commits: how many commits of each stream its owner knows of."""
         if not num_commits:
             return {}
         with self._redis.pipeline(transaction=False) as pipe:
             for lease, num in num_commits.items():
                 args = (lease.owner, self._lease_ms, lease.epoch, num)
                 self._renew(keys=_keys(lease.stream), args=args, client=pipe)
-            answers = [bytes(answer).decode() for answer in pipe.execute()]
+            answers = [answer.decode() for answer in whole_replies(pipe, moving=b"held")]
         refused = zip(num_commits, answers, strict=True)
         return {lease: cast(Refusal, answer) for lease, answer in refused if answer != "held"}
 

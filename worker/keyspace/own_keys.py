@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from redis import Redis
 
+from worker.keyspace.cluster import whole_replies
 from worker.keyspace.keys import stream_keys
 
 _KINDS = {
@@ -43,7 +44,7 @@ def broken(redis: Redis, streams: Sequence[str]) -> dict[str, str]:
         for stream in streams:
             keys = [getattr(stream_keys(stream), name) for name in _KINDS]
             script(keys=keys, args=list(_KINDS.values()), client=pipe)
-        found = zip(streams, pipe.execute(), strict=True)
+        found = zip(streams, whole_replies(pipe, moving=[]), strict=True)
         wrong = {stream: [key.decode() for key in keys] for stream, keys in found if keys}
     return {s: f"{', '.join(keys)} has a wrong type; delete it" for s, keys in wrong.items()}
 

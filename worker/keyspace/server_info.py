@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
+
+from worker.keyspace.cluster import nodes
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,24 @@ def is_cluster(redis: Redis) -> bool:
 
 
 def server_figures(redis: Redis) -> ServerFigures:
-    """Raises redis' errors."""
-    info = redis.info("memory", "clients", "stats", "persistence")
-    written = (info.get("aof_last_write_status", "ok"), info.get("rdb_last_bgsave_status", "ok"))
+    """Of a cluster: of all its primaries together. Raises redis' errors."""
+    wanted = ("memory", "clients", "stats", "persistence")
+    infos = [node.info(*wanted) for node in nodes(redis).values()]
+    limits = [int(info["maxmemory"]) for info in infos]
+
+    def total(name: str) -> int:
+        return sum(int(info[name]) for info in infos)
+
     return ServerFigures(
-        used_bytes=int(info["used_memory"]),
-        most_bytes=int(info["maxmemory"]),
-        num_clients=int(info["connected_clients"]),
-        num_commands=int(info["total_commands_processed"]),
-        num_evicted_keys=int(info["evicted_keys"]),
-        writes_to_disk=written == ("ok", "ok"),
+        used_bytes=total("used_memory"),
+        most_bytes=sum(limits) if all(limits) else 0,
+        num_clients=total("connected_clients"),
+        num_commands=total("total_commands_processed"),
+        num_evicted_keys=total("evicted_keys"),
+        writes_to_disk=all(map(_writes_to_disk, infos)),
     )
+
+
+def _writes_to_disk(info: Mapping[str, Any]) -> bool:
+    written = (info.get("aof_last_write_status", "ok"), info.get("rdb_last_bgsave_status", "ok"))
+    return written == ("ok", "ok")

@@ -7,13 +7,17 @@ import ssl
 from typing import TypeVar
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     ClusterCrossSlotError,
+    ClusterDownError,
     InvalidResponse,
+    MasterDownError,
     MovedError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -25,10 +29,16 @@ _Error = TypeVar("_Error", bound=BaseException)
 
 # Of a server that is full, read-only, failing over or saving: it will answer otherwise soon.
 _PASSING = ("OOM", "READONLY", "UNBLOCKED", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN")
+# And of nodes while slots move among them.
+_PASSING_KINDS = (ReadOnlyError, MasterDownError, ClusterDownError, AskError, TryAgainError)
 _BEFORE_THE_SERVER_S_WORDS = " of pipeline caused error: "  # redis-py says which command it was
 _FOR_ANOTHER_NAME = (62, 64)  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and ..._IP_ADDRESS_MISMATCH
 _PROBE_SECONDS = 2.0
-_SCHEMES = ("redis:// (or valkey://)", "rediss:// (or valkeys://)")
+_SCHEMES = {
+    "single": ("redis:// (or valkey://)", "rediss:// (or valkeys://)"),
+    "sentinels": ("sentinel://", "sentinels://"),
+    "cluster": ("cluster://", "clusters://"),
+}
 _TLS_ALERT = "\\x15\\x03"  # as redis-py shows the first bytes of a reply that is none
 
 
@@ -38,14 +48,20 @@ def is_passing(error: Exception) -> bool:
         return False
     if isinstance(error, RedisConnectionError | RedisTimeoutError | OutOfMemoryError):
         return True
-    if isinstance(error, ReadOnlyError):  # redis-py takes the code off these messages
+    if isinstance(error, _PASSING_KINDS):  # redis-py takes the code off these messages
         return True
     return isinstance(error, ResponseError) and server_words(error).startswith(_PASSING)
 
 
+def is_of_one_stream(error: object) -> bool:
+    """Whether a node has some of a stream's keys, and another the rest: the others can go on."""
+    return isinstance(error, TryAgainError)
+
+
 def is_silence(error: Exception) -> bool:
-    """Whether there was no answer at all: whatever is asked next waits in vain just as long."""
-    return isinstance(error, RedisConnectionError | RedisTimeoutError)
+    """Whether there was no answer at all: whatever is asked next waits in vain just as long. So it
+    does when a cluster has lost a node."""
+    return isinstance(error, RedisConnectionError | RedisTimeoutError | ClusterDownError)
 
 
 def server_words(error: Exception) -> str:
@@ -69,11 +85,13 @@ def setup_line(url: str, error: Exception) -> str | None:
         return _unwelcome_line(where, url, error)
     if untrusted := _first(error, ssl.SSLCertVerificationError):
         return _untrusted_line(where, untrusted)
-    if isinstance(error, MovedError | ClusterCrossSlotError):
+    if isinstance(error, MovedError | ClusterCrossSlotError) and not address.is_of_cluster(url):
         return cluster_line(url)
+    if "cluster support disabled" in str(error):
+        return f"{where} is no node of a Redis Cluster: begin WEIR_REDIS_URL with redis://"
     if not _is_hanging_up(error):
         return None
-    plain, tls = ("sentinel://", "sentinels://") if address.is_of_sentinels(url) else _SCHEMES
+    plain, tls = _SCHEMES[address.kind(url)]
     if address.uses_tls(url) and _answers(url):
         return f"{where} does not speak TLS: begin WEIR_REDIS_URL with {plain}"
     if not address.uses_tls(url) and _speaks_tls(url):
@@ -82,11 +100,11 @@ def setup_line(url: str, error: Exception) -> str | None:
 
 
 def cluster_line(url: str) -> str:
-    """What to do about a server that is a node of a cluster."""
+    """What to do about a server that is a node of a cluster, and was not taken for one."""
+    where = address.place(url)
     return (
-        f"{address.place(url)} is a node of a Redis Cluster, which a worker cannot use: it reads "
-        "all its streams with one command, and Celery's broker needs one server; set "
-        "WEIR_REDIS_URL to one that is none (cluster-enabled no), with replicas if you like"
+        f"{where} is a node of a Redis Cluster: begin WEIR_REDIS_URL with cluster:// (clusters:// "
+        "for TLS); Celery's messages need a server that is none, in WEIR_BROKER_URL"
     )
 
 

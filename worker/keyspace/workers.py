@@ -44,6 +44,11 @@ end
 return fresh
 """
 
+_SEND = """
+redis.call('RPUSH', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+"""
+
 Verb = Literal["take", "give", "drain", "undrain"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 
@@ -73,6 +78,7 @@ class Workers:
         self._redis = redis
         self._key = key
         self._report = redis.register_script(_REPORT)
+        self._send = redis.register_script(_SEND)
 
     def report(self, owner: str, said: dict[str, Any]) -> dict[str, Line]:
         """Writes this worker's line; returns everybody's that is fresh, its own included."""
@@ -89,10 +95,8 @@ class Workers:
         return _lines([part for line in lines.items() for part in line])
 
     def send(self, owner: str, order: Order) -> None:
-        with self._redis.pipeline() as pipe:
-            pipe.rpush(self._orders(owner), json.dumps(vars(order)))
-            pipe.pexpire(self._orders(owner), int(1000 * ORDER_SECONDS))
-            pipe.execute()
+        args = (json.dumps(vars(order)), int(1000 * ORDER_SECONDS))
+        self._send(keys=[self._orders(owner)], args=args)
 
     def next_order(self, owner: str, *, timeout_seconds: float) -> Order | None:
         """Waits for one; what is no order is passed over. `redis` must allow for the wait."""

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from worker.keyspace.committer import Committer, StaleOwner
 from worker.keyspace.lease import Lease
-from worker.keyspace.trouble import is_passing, is_silence
+from worker.keyspace.trouble import is_of_one_stream, is_passing, is_silence
 from worker.stream.live_stream import LiveStream
 from worker.stream.outbox import Commit
 from worker.stream.snapshots import Snapshots
@@ -43,7 +43,7 @@ class Commits:
 
         Raises what passes (`is_passing`): each stream then waits with its own commit. A refusal
         may be for one of them, and the others are tried; who does not answer is asked once, for
-        each would wait as long."""
+        each would wait as long. One whose keys are between two nodes waits alone."""
         trouble: RedisError | None = None
         for stream in streams:
             trouble = self._try(stream) or trouble
@@ -57,7 +57,7 @@ class Commits:
             with about(stream.told):
                 self.all_of(stream)
         except RedisError as error:
-            return error
+            return None if is_of_one_stream(error) else error
         return None
 
     def all_of(self, stream: LiveStream) -> bool:

@@ -21,7 +21,7 @@ from redis import Redis, RedisError
 
 from worker.intake.entries import ABOUT_THE_TEXT, REJECTIONS
 from worker.keyspace import registry
-from worker.keyspace.connection import connect, connect_blocking
+from worker.keyspace.connection import connect, connect_blocking, connect_broker
 from worker.keyspace.server_info import is_cluster
 from worker.keyspace.trouble import cluster_line, setup_line
 from worker.keyspace.workers import Workers
@@ -31,6 +31,7 @@ from worker.process.last_resort import LastResort
 from worker.process.messages import ADOPT, BAD_MESSAGES, PREFIX
 from worker.process.reconciler import Reconciler
 from worker.process.tasks import Control
+from worker.settings import address
 from worker.watch.health import (
     STALE_SECONDS,
     Checks,
@@ -178,15 +179,30 @@ def _pages(heartbeat: Heartbeat, probe: Redis, last_resort: LastResort) -> dict[
 
 
 def refuse_wrong_setup(settings: Settings, redis: Redis) -> None:
-    """SystemExit if the server does not let us in, or one of us does not trust or understand the
-    other; a server that is not there yet may come later."""
+    """SystemExit if a server does not let us in, or one of us does not trust or understand the
+    other; one that is not there yet may come later."""
+    if settings.broker.kind == "cluster":
+        raise SystemExit(f"weir: Redis: {address.NO_BROKER}")
+    if line := _wrong(settings.redis_url, redis):
+        raise SystemExit(f"weir: Redis: {line}")
+    if settings.broker_url is None:
+        return
+    with connect_broker(settings) as broker:
+        if line := _wrong(settings.broker_url, broker):
+            for setting in ("URL", "PASSWORD"):
+                line = line.replace(f"WEIR_REDIS_{setting}", f"WEIR_BROKER_{setting}")
+            raise SystemExit(f"weir: Redis, as Celery's broker: {line}")
+
+
+def _wrong(url: str, redis: Redis) -> str | None:
     try:
-        if is_cluster(redis):
-            raise SystemExit(f"weir: Redis: {cluster_line(settings.redis_url)}")
+        if is_cluster(redis) and not address.is_of_cluster(url):
+            return cluster_line(url)
     except RedisError as error:
-        if line := setup_line(settings.redis_url, error):
-            raise SystemExit(f"weir: Redis: {line}") from None
+        if line := setup_line(url, error):
+            return line
         logger.warning("Redis does not answer yet: %s", error)
+    return None
 
 
 def _serve_health(

@@ -1,4 +1,4 @@
-"""What an address may say: one URL, of a server or of sentinels that know which server it is.
+"""What an address may say: one URL, of a server, of sentinels that know it, or of a cluster.
 
 All that a connection needs is in it, TLS included, so that no second place can say otherwise. Pure,
 but for reading the files that it names.
@@ -10,18 +10,26 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+Kind = Literal["single", "sentinels", "cluster"]
+
 PLAIN, TLS, SOCKET = "redis", "rediss", "unix"
-SENTINEL = "sentinel"
+SENTINEL, CLUSTER = "sentinel", "cluster"
 SCHEMES = {
     **{"redis": PLAIN, "rediss": TLS, "valkey": PLAIN, "valkeys": TLS, "unix": SOCKET},
-    **{SENTINEL: PLAIN, "sentinels": TLS},
+    **{SENTINEL: PLAIN, "sentinels": TLS, CLUSTER: PLAIN, "clusters": TLS},
 }
 DEFAULT_PORT, SENTINEL_PORT = 6379, 26379
 
 _EXAMPLE = "redis://127.0.0.1:6379/0"
 _EXAMPLES = "sentinel://10.0.0.1:26379,10.0.0.2:26379/mymaster/0"
+
+NO_BROKER = (
+    "Celery's messages cannot go through a Redis Cluster: a single server will do for them, or one "
+    "that Sentinel watches; set WEIR_BROKER_URL to it"
+)
 
 _YES_NO = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _VERIFYING = ("required", "optional", "none")
@@ -31,15 +39,11 @@ def server_url(url: str) -> str:
     """`url` if it can be used as it stands. ValueError with what would be valid; an address may
     hold a password, so the message repeats no part of it but the names of its options."""
     parts = urlsplit(url)
-    if "cluster" in parts.scheme:
-        raise ValueError(
-            "must name one server: a worker reads all its streams with one command, and Celery's"
-            " broker has none for a Redis Cluster; begin with redis:// or rediss://"
-        )
     if parts.scheme not in SCHEMES:
         raise ValueError(
             "must begin with redis:// or valkey://, rediss:// or valkeys:// for TLS, unix:// for a"
-            f" socket, or sentinel:// or sentinels://, as in {_EXAMPLE}"
+            " socket, sentinel:// or sentinels://, or cluster:// or clusters:// for a Redis Cluster"
+            f", as in {_EXAMPLE}"
         )
     for one in _each(url):
         _check_place(one)
@@ -52,10 +56,17 @@ def server_url(url: str) -> str:
     return url
 
 
+def broker_url(url: str | None) -> str | None:
+    """The same of a server that Celery's messages go through."""
+    if url is not None and is_of_cluster(url):
+        raise ValueError(NO_BROKER)
+    return url if url is None else server_url(url)
+
+
 def _each(url: str) -> list[str]:
-    """The address once for each host in it: sentinels are several, with commas between them."""
+    """The address once for each host in it: sentinels and nodes have commas between them."""
     parts = urlsplit(url)
-    if not parts.scheme.startswith(SENTINEL):
+    if not parts.scheme.startswith((SENTINEL, CLUSTER)):
         return [url]
     user, at, hosts = parts.netloc.rpartition("@")
     return [parts._replace(netloc=f"{user}{at}{host}").geturl() for host in hosts.split(",")]
@@ -70,10 +81,13 @@ def _check_place(url: str) -> None:
     if not parts.hostname:
         raise ValueError(f"must name a server, as in {_EXAMPLE}")
     if "," in parts.hostname:
-        raise ValueError("must name one server; several sentinels stand in a sentinel://")
+        raise ValueError("must name one server; begin with sentinel:// or cluster:// for several")
     if is_of_sentinels(url):
         if not re.fullmatch(r"/[^/]+(/\d*)?", parts.path):
             raise ValueError(f"must name the primary, and may name a database, as in {_EXAMPLES}")
+    elif is_of_cluster(url):
+        if parts.path not in ("", "/", "/0"):
+            raise ValueError("must name no database: a Redis Cluster has only one")
     elif not re.fullmatch(r"/?\d*", parts.path):
         raise ValueError(f"must end in a database number, as in {_EXAMPLE}")
     try:
@@ -86,8 +100,8 @@ def full_url(
     url: str, *, password: str | None, files: Mapping[str, Path], check_hostname: bool
 ) -> str:
     """`url` as redis-py reads it, with all that is set elsewhere: the password, unless the URL has
-    one, and for TLS the files by their option's name. Of sentinels it is the first that is named:
-    how to speak to the server, not where it is. Not for logs."""
+    one, and for TLS the files by their option's name. Of several hosts it has the first: it says
+    how to speak to servers, and only of one where it is. Not for logs."""
     parts = urlsplit(_each(url)[0])
     scheme = SCHEMES[parts.scheme]
     netloc = parts.netloc
@@ -120,14 +134,23 @@ def shown(url: str) -> str:
 
 
 def hosts_and_ports(url: str) -> list[tuple[str, int]]:
-    """Where to connect to: one place, if they are not sentinels; the host is "" for a socket's
-    file."""
+    """Where to connect to, or whom to ask where; the host is "" for a socket's file."""
     default = SENTINEL_PORT if is_of_sentinels(url) else DEFAULT_PORT
     return [(one.hostname or "", one.port or default) for one in map(urlsplit, _each(url))]
 
 
+def kind(url: str) -> Kind:
+    if is_of_sentinels(url):
+        return "sentinels"
+    return "cluster" if is_of_cluster(url) else "single"
+
+
 def is_of_sentinels(url: str) -> bool:
     return urlsplit(url).scheme.startswith(SENTINEL)
+
+
+def is_of_cluster(url: str) -> bool:
+    return urlsplit(url).scheme.startswith(CLUSTER)
 
 
 def primary_name(url: str) -> str:
@@ -161,7 +184,7 @@ def _check_option(scheme: str, name: str, value: str) -> None:
             f"have {', '.join(_OPTIONS)}"
         )
     if name.startswith("ssl_") and SCHEMES[scheme] != TLS:
-        begin = "sentinels://" if scheme == SENTINEL else "rediss:// or valkeys://"
+        begin = f"{scheme}s://" if scheme in (SENTINEL, CLUSTER) else "rediss:// or valkeys://"
         raise ValueError(f"must begin with {begin}, as it has the option ?{name}")
     if name == "sentinel_user" and not scheme.startswith(SENTINEL):
         raise ValueError("must begin with sentinel://, as it has the option ?sentinel_user")

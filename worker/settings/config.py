@@ -42,7 +42,8 @@ class Settings(BaseSettings):
         default="redis://127.0.0.1:6379/0",
         description="Redis or Valkey server (7.0 or newer), as a URL: redis:// or valkey://, rediss://"
         " or valkeys:// for TLS, unix:// for a socket; or sentinels that know it:"
-        " sentinel://HOST,HOST/NAME, sentinels:// for TLS",
+        " sentinel://HOST,HOST/NAME, sentinels:// for TLS; or nodes of a Redis Cluster:"
+        " cluster://HOST,HOST, clusters:// for TLS",
     )
     redis_password: SecretStr | None = Field(
         default=None, description="password of the server, if it is not in the URL"
@@ -71,6 +72,18 @@ class Settings(BaseSettings):
     redis_check_hostname: bool = Field(
         default=True,
         description="whether the server's certificate must be for the name in WEIR_REDIS_URL",
+    )
+    broker_url: Annotated[str | None, AfterValidator(address.broker_url)] = Field(
+        default=None,
+        description="server of Celery's messages, if it is another: a single one, or sentinels that"
+        " know it; unset: WEIR_REDIS_URL",
+    )
+    broker_password: SecretStr | None = Field(
+        default=None, description="its password, if it is not in the URL"
+    )
+    broker_password_file: Annotated[Path | None, AfterValidator(rules.password_file)] = Field(
+        default=None,
+        description="file whose first line is that; or WEIR_BROKER_PASSWORD holds it",
     )
     pattern: Annotated[str, AfterValidator(rules.patterns)] = Field(
         default="live:*", description="which keys are streams: glob patterns, commas between them"
@@ -307,7 +320,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_tls(self) -> "Settings":
-        if not address.uses_tls(self.redis_url):
+        if not any(map(address.uses_tls, filter(None, (self.redis_url, self.broker_url)))):
             for option, path in self._tls_files.items():
                 name = ENV_PREFIX + _TLS_FILES[option].upper()
                 raise ValueError(f"{name}={str(path)!r}: needs a WEIR_REDIS_URL with rediss://")
@@ -333,17 +346,27 @@ class Settings(BaseSettings):
 
     @property
     def server(self) -> Server:
-        """All that every connection is made from, Celery's too. Not for logs: they get
-        `redis_url`."""
-        url = self.redis_url
+        """All that every connection is made from. Not for logs: they get `redis_url`."""
+        return self._server(self.redis_url, _secret(self.redis_password, self.redis_password_file))
+
+    @property
+    def broker(self) -> Server:
+        """The same of Celery's."""
+        if not self.broker_url:
+            return self.server
+        password = _secret(self.broker_password, self.broker_password_file)
+        return self._server(self.broker_url, password)
+
+    def _server(self, url: str, password: str | None) -> Server:
         return Server(
             address.full_url(
                 url,
-                password=_secret(self.redis_password, self.redis_password_file),
-                files=self._tls_files,
+                password=password,
+                files=self._tls_files if address.uses_tls(url) else {},
                 check_hostname=self.redis_check_hostname,
             ),
-            sentinels=tuple(address.hosts_and_ports(url)) if address.is_of_sentinels(url) else (),
+            kind=address.kind(url),
+            hosts=tuple(address.hosts_and_ports(url)),
             primary=address.primary_name(url),
             sentinel_user=address.sentinel_user(url),
             sentinel_password=_secret(self.sentinel_password, self.sentinel_password_file),

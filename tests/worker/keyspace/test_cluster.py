@@ -84,16 +84,29 @@ def test_every_script_works_for_any_name(cluster: Redis, stream: str) -> None:
     leases.release(lease)
 
 
-def test_a_worker_refuses_a_node_of_a_cluster_at_once_and_says_what_to_use(cluster: Redis) -> None:
-    where = f"127.0.0.1:{cluster.get_connection_kwargs()['port']}"
-    settings = Settings(redis_url=f"redis://{where}/0")
+def refusal(settings: Settings) -> str:
     with connect(settings) as redis, pytest.raises(SystemExit) as refused:
         refuse_wrong_setup(settings, redis)
     line = str(refused.value)
-    assert (
-        line.startswith(f"weir: Redis: {where} is a node of a Redis Cluster") and "\n" not in line
+    assert "\n" not in line
+    return line
+
+
+def test_a_worker_refuses_what_is_no_server_for_its_part_and_says_what_to_use(
+    cluster: Redis, weir_settings: Settings
+) -> None:
+    node, single = f"127.0.0.1:{cluster.get_connection_kwargs()['port']}", weir_settings.redis_url
+    line = refusal(Settings(redis_url=f"redis://{node}/0"))
+    assert line.startswith(
+        f"weir: Redis: {node} is a node of a Redis Cluster: begin WEIR_REDIS_URL"
     )
-    assert "WEIR_REDIS_URL" in line
+    line = refusal(Settings(redis_url=f"cluster://{node}"))
+    assert "Celery's messages cannot go through a Redis Cluster" in line
+    assert "WEIR_BROKER_URL" in line
+    line = refusal(Settings(redis_url=f"cluster://{node}", broker_url=f"redis://{node}"))
+    assert line.startswith(f"weir: Redis, as Celery's broker: {node} is a node of a Redis Cluster")
+    line = refusal(Settings(redis_url=single.replace("redis", "cluster"), broker_url=single))
+    assert "is no node of a Redis Cluster: begin WEIR_REDIS_URL with redis://" in line
 
 
 @pytest.mark.parametrize("reply", ["MOVED 5 10.0.0.1:6379", "CROSSSLOT Keys in request"])

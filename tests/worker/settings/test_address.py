@@ -88,8 +88,11 @@ def test_tls_is_verified_unless_the_address_says_otherwise(scheme: str, tmp_path
         ("sentinel://a/my?ssl_ca_certs=/ca.pem", "must begin with sentinels://"),
         ("redis://a,b", "must name one server"),
         ("redis://a?sentinel_user=ann", "must begin with sentinel://"),
-        ("redis+cluster://host", "must name one server"),
-        ("rediss-cluster://host:7000", "must name one server"),
+        ("redis+cluster://host", "must begin with redis://"),
+        ("rediss-cluster://host:7000", "cluster:// or clusters:// for a Redis Cluster"),
+        ("cluster://a,b/1", "must name no database"),
+        ("cluster://a,,b", "must name a server"),
+        ("cluster://a?ssl_ca_certs=/ca.pem", "must begin with clusters://"),
         ("redis://", "must name a server"),
         ("redis:///3", "must name a server"),
         ("redis://host/zero", "must end in a database number"),
@@ -176,7 +179,8 @@ def test_sentinels_are_several_and_know_the_server_by_a_name() -> None:
         sentinel_password=SecretStr("theirs"),
     )
     server = settings.server
-    assert server.sentinels == (("a", 26379), ("::1", 7), ("c", 8))
+    assert server.kind == "sentinels"
+    assert server.hosts == (("a", 26379), ("::1", 7), ("c", 8))
     assert (server.primary, server.sentinel_user) == ("my own", "bo")
     assert server.sentinel_password == "theirs"  # noqa: S105
     assert "pw" not in repr(server)
@@ -188,3 +192,30 @@ def test_sentinels_are_several_and_know_the_server_by_a_name() -> None:
     assert place(settings.redis_url) == "a:26379, [::1]:7, c:8"
     broker = Connection(shown(settings.redis_url), transport="worker.process.broker:Transport")
     assert broker.as_uri() == "sentinels://a/my own/3"
+
+
+def test_nodes_of_a_cluster_are_several_and_need_another_server_for_messages() -> None:
+    settings = Settings(
+        redis_url="clusters://ann:pw@a,b:7/0",
+        broker_url="redis://c/1",
+        broker_password=SecretStr("theirs"),
+    )
+    assert (settings.server.kind, settings.server.hosts) == ("cluster", (("a", 6379), ("b", 7)))
+    assert place(settings.redis_url) == "a:6379, b:7"
+    connection = made(settings)
+    assert isinstance(connection, SSLConnection)
+    assert (connection.username, connection.password, connection.db) == ("ann", "pw", 0)
+    assert (settings.broker.kind, settings.broker.url) == ("single", "redis://:theirs@c/1")
+
+
+def test_without_another_server_messages_go_through_the_same() -> None:
+    settings = Settings(redis_url="sentinel://a,b/my", redis_password=SecretStr("p"))
+    assert settings.broker == settings.server
+
+
+def test_a_cluster_is_refused_as_the_server_of_messages() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(broker_url="cluster://a,b")
+    line = settings_error_line(caught.value)
+    assert line.startswith("WEIR_BROKER_URL='cluster://a,b': Celery's messages cannot go through")
+    assert "\n" not in line

@@ -133,8 +133,8 @@ def test_settings_do_not_change_once_made() -> None:
             "WEIR_REDIS_URL",
             "localhost",
             "WEIR_REDIS_URL='localhost': must begin with redis:// or valkey://, rediss:// or "
-            "valkeys:// for TLS, unix:// for a socket, or sentinel:// or sentinels://, as in "
-            "redis://127.0.0.1:6379/0",
+            "valkeys:// for TLS, unix:// for a socket, sentinel:// or sentinels://, or cluster:// "
+            "or clusters:// for a Redis Cluster, as in redis://127.0.0.1:6379/0",
         ),
         (
             "WEIR_REDIS_URL",
