@@ -37,7 +37,7 @@ _DUE = re.compile(
     rf"\b(?:(?:by|before|until|due|on|at) (?:{_TIME}|{_MONTHS}|noon)|{_TIME})\b", re.IGNORECASE
 )
 _COURSE = (  # of action; not what a chair says: "we will go to Mr. Klein", "let's start"
-    r"(?:(?:go|stick|start|live) (?:with|for|ahead|by)|use|keep|drop|leave|open|close|build|buy"
+    r"(?:(?:go|stick|live) (?:with|for|ahead|by)|use|keep|drop|leave|open|close|build|buy"
     r"|(?:take|move|put) (?!(?:\w+ ){0,3}(?:break|recess|look|vote|questions?|moment|minute|record)"
     r"\b|on\b|along\b|forward\b|to the next\b))"
 )
@@ -60,9 +60,9 @@ _DECISION = re.compile(
 )
 _DEED = (
     r"(?:also |just |then |please )?(?:send|write|check|call|ring|e-?mail|look|prepare|set|order"
-    r"|fix|mend|book|ask|talk|speak|find|draft|update|share|bring|finish|review|test|schedule|contact"
-    r"|follow|circulate|arrange|put|report|measure|count|move|clean|replace|see to|organi[sz]e"
-    r"|print|buy|add|remove|install|deliver)"
+    r"|fix|mend|book|ask|(?:talk|speak) (?:to|with|again)|find|draft|update|share|bring|finish"
+    r"|review|test|schedule|contact|follow|circulate|arrange|put|report|measure|count|move"
+    r"|clean|replace|see to|organi[sz]e|print|buy|add|remove|install|deliver)"
 )
 _ACTION = re.compile(
     rf"\b(?:(?i:I(?:'ll| will|'m going to| am going to) {_DEED}"

@@ -154,6 +154,8 @@ def test_a_sentence_that_goes_on_is_left_to_the_next_step() -> None:
         ("fact", "tomorrow", "Maybe it rains tomorrow."),
         ("fact", "", "Let's go back to what you asked."),
         ("fact", "", "We will go next to the gentleman from Texas, Mr. Green."),
+        ("fact", "", "But Mr. Johnson, let's start with you."),
+        ("fact", "", "I will talk really fast."),
         ("fact", "", "We'll take a short break if nobody minds."),
         ("fact", "", "They want to know whether we've decided on it."),
         ("fact", "", 'He said: "I will call her."'),
