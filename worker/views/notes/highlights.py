@@ -71,7 +71,8 @@ class Highlights:
         if not said:
             return []
         resolved, added = _resolved(book, said), self._added(book, said)
-        return [*resolved, *added, *self._dropped(book, added)]
+        # Dropped first: what is added to a full book would push facts out that nobody dropped.
+        return [*resolved, *self._dropped(book, added), *added]
 
     def _added(self, book: Notebook, said: Sequence[Sentence]) -> list[Add]:
         """In the order in which they were said."""

@@ -114,8 +114,13 @@ def test_facts_give_way_to_newer_ones_and_never_a_decision_or_a_question() -> No
         [("Cy", f"The {a}bridge floods the {b}school before {a}{b} reaches our {b}{a}cellar.")]
         for a, b in itertools.product(number[:5], number[5:])
     ]
-    book, changes = noted(kept, *facts)
-    open_facts = [item for item in book.items if item.kind == "fact"]
+    deeds = [
+        [("Bo", f"I'll send {a}{b}keys to {b}{a}council until {b}noon.")]
+        for a, b in itertools.product(number[:4], number[5:])
+    ]
+    book, changes = noted(*deeds, kept, *facts)
+    as_told = {change.item.id: change.item for change in changes}.values()
+    open_facts = [item for item in as_told if (item.kind, item.status) == ("fact", "open")]
     assert len(open_facts) <= MAX_FACTS < len(facts)
     assert {item.kind for item in book.items} == {"fact", "decision", "action", "question"}
     dropped = [change.item for change in changes if change.how == "drop"]
