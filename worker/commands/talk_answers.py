@@ -12,6 +12,7 @@ from redis import Redis
 
 from engine import Highlighter, is_telling, standing
 from worker.formats.noted import present
+from worker.intake.entries import id_order
 from worker.keyspace.history import all_newest_first
 from worker.keyspace.keys import stream_keys
 from worker.views.about_talk import AboutTalk
@@ -20,6 +21,7 @@ from worker.views.search import search
 from worker.views.sentences import Sentence
 
 MOST_TOLD = 6  # of the most telling sentences
+MOST_DECIDED = 3  # besides them
 MIN_STANDING = 0.6
 MAX_CHANGES = 20_000  # of the notes
 NONE = {
@@ -38,12 +40,28 @@ def told(
     own = [one for one in said if not about.speakers or one.speaker in about.speakers]
     if about.wanted == "highlights":
         found = _highlights(own, about.subject)
+        if not (about.subject or about.speakers):
+            found = _with_decisions(redis, stream, about, said, found)
     else:
         found = list(_noted(redis, stream, about, said) or _of_kind(about.wanted, said))
         found = [one for one in found if _is_of(one, about.speakers)]
         if about.subject:
             found = _in_order(search(about.subject, found, most=len(found)).supports, found)
     return None if about.subject and not found else found
+
+
+def _with_decisions(
+    redis: Redis,
+    stream: str,
+    about: AboutTalk,
+    said: Sequence[Sentence],
+    found: Sequence[Sentence],
+) -> list[Sentence]:
+    """What a talk has decided is what it was about, the latest of it besides what tells most."""
+    decided = list(_noted(redis, stream, replace(about, wanted="decision"), said))
+    others = [one for one in found if one.text not in {other.text for other in decided}]
+    both = [*decided[-MOST_DECIDED:], *others]
+    return sorted(both, key=lambda one: id_order(one.entries[0]))
 
 
 def _highlights(said: Sequence[Sentence], subject: str) -> list[Sentence]:

@@ -135,6 +135,17 @@ def test_what_nobody_did_is_told_as_that(
     assert weir("ask", STREAM, question) == (0, answer, "")
 
 
+def test_what_a_talk_was_about_is_what_tells_most_and_what_it_decided(
+    redis: Redis, weir: Weir, ids: list[str]
+) -> None:
+    note(redis, ids, "decision", "The gate stays open.")
+    _, out, _ = weir("ask", STREAM, "What was it about?")
+    assert f"[Ann 0:00:00, {ids[0]}] The gate stays open.\n" in out
+    assert f"[Bo 0:11:40, {ids[1]}] Sheila brings the sandbags on Friday.\n" in out
+    places = [entry for line in out.splitlines() for entry in ids if entry in line]
+    assert places == sorted(places), "in the order in which it was said"
+
+
 def test_a_speaker_is_told_in_his_own_words(weir: Weir, ids: list[str]) -> None:
     code, out, _ = weir("ask", STREAM, "What did Bo say?")
     assert (code, out) == (0, f"  [Bo 0:11:40, {ids[1]}] Sheila brings the sandbags on Friday.\n")
