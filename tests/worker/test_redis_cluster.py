@@ -103,6 +103,26 @@ def test_a_node_that_is_away_is_waited_for(
         assert_told_once(theirs, stream, [sentence(0), sentence(1)])
 
 
+def test_the_replica_of_a_node_that_died_is_gone_on_with(tmp_path: Path) -> None:
+    with Clustered() as cluster:
+        old = cluster.nodes[0]
+        new = cluster.add_replica(old)
+        [stream] = [s for s in ON_EACH if cluster.owner(cluster_slot(s)) is old][:1]
+        bench = Workbench(settings_for(cluster.url, tmp_path))
+        old.xadd(stream, {"text": sentence(0)})
+        bench.pipeline.adopt(stream)
+        bench.run_until_idle()
+        old.wait(1, 5000)
+        cluster.server_of(old).kill()
+        until(lambda: bench.run_in_trouble(1) >= 0 and new.info("replication")["role"] == "master")
+        new.xadd(stream, {"text": sentence(1)})
+        new.xadd(stream, {"end_of_stream": "1"})
+        until(lambda: bench.run_in_trouble(1) >= 0 and not bench.streams)
+        told = [fields for _, fields in new.xrange(stream_keys(stream).transcript)]
+        assert [fields[b"text"].decode() for fields in told[:-1]] == [sentence(0), sentence(1)]
+        assert [fields[b"entry"] for fields in told] == [i for i, _ in new.xrange(stream)]
+
+
 def finish(bench: Workbench, theirs: RedisCluster) -> None:
     for stream in STREAMS:
         theirs.xadd(stream, {"end_of_stream": "1"})

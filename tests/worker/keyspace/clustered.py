@@ -23,24 +23,37 @@ class Clustered:
         self._stack = ExitStack()
 
     def __enter__(self) -> Clustered:
-        for _ in range(NUM_NODES):
-            options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-            port = ("--cluster-port", str(free_port()))
-            server = EmbeddedServer(durable=True, options=(*options, *port))
-            self.servers.append(self._stack.enter_context(server))
-            self.nodes.append(self._stack.enter_context(client(server.port)))
+        self.nodes = [self._start() for _ in range(NUM_NODES)]
         for number, node in enumerate(self.nodes):
             first, end = (NUM_CLUSTER_SLOTS * n // NUM_NODES for n in (number, number + 1))
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
             node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for node in self.nodes[1:]:
-            bus = node.config_get("cluster-port")["cluster-port"]
-            self.nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port_of(node), bus)
+            self._meet(node)
         self.wait_until_whole()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
+
+    def add_replica(self, of: Redis) -> Redis:
+        replica = self._start()
+        self._meet(replica)
+        until(lambda: _id(of) in replica.execute_command("CLUSTER", "NODES").decode())
+        replica.execute_command("CLUSTER", "REPLICATE", _id(of))
+        until(lambda: replica.info("replication").get("master_link_status") == "up")
+        return replica
+
+    def _start(self) -> Redis:
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+        port = ("--cluster-port", str(free_port()))
+        server = EmbeddedServer(durable=True, options=(*options, *port))
+        self.servers.append(self._stack.enter_context(server))
+        return self._stack.enter_context(client(server.port))
+
+    def _meet(self, node: Redis) -> None:
+        bus = node.config_get("cluster-port")["cluster-port"]
+        self.nodes[0].execute_command("CLUSTER", "MEET", "127.0.0.1", port_of(node), bus)
 
     def wait_until_whole(self) -> None:
         until(lambda: all(map(_is_whole, self.nodes)))
