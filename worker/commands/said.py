@@ -40,13 +40,14 @@ def _newest(redis: Redis, stream: str, last_seconds: float | None) -> Iterator[M
     lines = newest_first(redis, stream_keys(stream).transcript)
     oldest: float | None = None
     for _, fields in zip(range(MAX_LINES), lines, strict=False):
+        if not fields["text"]:
+            continue  # the end of a stream, which came at no time of the talk
         at = _time(fields)
         if at is not None and last_seconds is not None:
             oldest = at - last_seconds if oldest is None else oldest
             if at < oldest:
                 return
-        if fields["text"]:
-            yield fields
+        yield fields
 
 
 def _time(fields: Mapping[str, str]) -> float | None:

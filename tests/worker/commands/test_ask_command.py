@@ -40,14 +40,14 @@ def owner(redis: Redis, *, text: str = "So it is.") -> Iterator[list[dict[bytes,
     asked = list[dict[bytes, bytes]]()
 
     def answer() -> None:
-        reply = redis.xread({KEYS.requests: "$"}, block=20_000)
+        reply = redis.xread({KEYS.requests: before}, block=20_000)
         for _, entries in reply:
             for entry_id, fields in entries:
                 asked.append(fields)
                 request = parse_request(entry_id.decode(), fields)
                 redis.xadd(KEYS.answers, {"id": request.id, "text": text})
 
-    redis.xadd(KEYS.requests, {"kind": "flush"})
+    before = redis.xadd(KEYS.requests, {"kind": "flush"})
     thread = threading.Thread(target=answer)
     thread.start()
     yield asked
@@ -83,6 +83,8 @@ def test_what_nobody_said_is_asked_of_nobody(redis: Redis, weir: Weir, ids: list
 def test_what_was_said_before_the_time_that_is_asked_about_is_left_out(
     redis: Redis, weir: Weir, ids: list[str]
 ) -> None:
+    end = redis.xadd(STREAM, {"end_of_stream": "1"}).decode()
+    redis.xadd(KEYS.transcript, {"entry": end, "text": ""})
     with owner(redis) as asked:
         weir("ask", STREAM, "Is the gate free?", "--last", "10m")
     assert asked[0][b"cites"].decode() == ids[3]
