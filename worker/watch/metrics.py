@@ -40,8 +40,8 @@ _POWERS_OF_TWO = tuple(2**n for n in range(13))
 
 # Of entries: "duplicate" (a final again), "late" (a hypothesis whose final is there), "repeated"
 # (the same id), "empty" (no words, and nothing to close). Of words: "reworded" (a final has them
-# where others were settled).
-LEFT_OUT = ("duplicate", "late", "repeated", "empty", "reworded")
+# where others were settled), "moved" (they were another segment's, and published as that).
+LEFT_OUT = ("duplicate", "late", "repeated", "empty", "reworded", "moved")
 
 
 class Metrics:

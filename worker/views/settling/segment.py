@@ -8,7 +8,7 @@ Selection"), or when its segment is final.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,6 +128,18 @@ def hear(segment: Segment, new: Words, *, final: bool, by_agreement: bool) -> He
     num_agreed = _num_agreed(segment.recent, tail) if may_agree else 0
     words, pending = tail[:num_agreed], tail[num_agreed:]
     return _settle(replace(segment, shelved=()), words, pending, found.start)
+
+
+def without(heard: Heard, new: Words, places: Set[int]) -> tuple[Heard, int]:
+    """What is heard but for the words of the hypothesis at these places, and how many these are."""
+    begins = heard.words[:1] == new[heard.first : heard.first + 1]
+    at = range(heard.first, heard.first + len(heard.words)) if begins else range(0)
+    left = [place for place in at if place not in places]
+    if len(left) == len(at):
+        return heard, 0
+    words = tuple(new[place] for place in left)
+    first = left[0] if left else heard.first + len(at)
+    return replace(heard, words=words, first=first), len(at) - len(left)
 
 
 def resumes(segment: Segment, new: Words) -> bool:

@@ -9,23 +9,30 @@ nor says it anew, begins another speech. Whatever is left out is counted.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from worker.intake.entries import Entry
-from worker.views.settling.likeness import revises, say_the_same
+from worker.views.settling.closed import (
+    began_later,
+    digest,
+    is_later,
+    relation_of,
+    reopened,
+    why_old_news,
+)
+from worker.views.settling.likeness import say_the_same
+from worker.views.settling.moving import Moving, places_of
 from worker.views.settling.origin import Origin, times_of
 from worker.views.settling.part import Part
-from worker.views.settling.segment import Heard, Segment, hear, resumes
+from worker.views.settling.segment import Heard, Segment, hear, resumes, without
 from worker.views.settling.words import Words, keys, words_of, written
 
 MAX_OPEN = 16
 MAX_CLOSED = 64
 MAX_CLOSED_WITH_WORDS = 8  # of these a late correction is still known to be one
 MAX_FINALS = 64
-MAX_EARLIER = 3  # closed texts of one name that are still known
-SAME_START_SECONDS = 0.25
 MAX_LEFT_OUT_CHARS = 400
 
 
@@ -46,28 +53,63 @@ class Segments:
 
     known: tuple[tuple[str, Segment], ...] = ()
     finals: tuple[str, ...] = ()
+    moving: Moving = field(default_factory=Moving)
 
     def take(self, entry: Entry, *, by_agreement: bool) -> Taken:
         words, origin = words_of(entry.text), Origin.of(entry)
         name, said_before = self._name(entry), _when_and_what(entry)
         if entry.segment is None and said_before in self.finals:
-            return Taken(self, left_out=(("duplicate", 1),))
+            return Taken(self._with_moved(name, words, origin)[0], left_out=(("duplicate", 1),))
         segment = self._segment(name)
         if segment.is_closed:
-            relation = _relation(segment, origin)
-            why = None if relation == "apart" else _why_old_news(segment, words, entry)
+            relation = relation_of(segment, origin)
+            why = None if relation == "apart" else why_old_news(segment, words, entry)
             if why:
-                return Taken(self, left_out=((why, 1),))
-            segment = _reopened(segment, words, relation, is_named=entry.segment is not None)
+                is_said = why == "duplicate"
+                known = self._with_moved(name, words, origin)[0] if is_said else self
+                return Taken(known, left_out=((why, 1),))
+            segment = reopened(segment, words, relation, is_named=entry.segment is not None)
         before: tuple[Part, ...] = ()
-        if not segment.is_empty and _is_later(segment.origin, origin):
+        if not segment.is_empty and is_later(segment.origin, origin):
             # Its final never came, and something else has its name.
             before, segment = tuple(_last_parts(name, segment, entry.id)), Segment()
         if segment.is_astray and words:
             segment, parts = _led_back(segment, words, origin)
             before = (*before, *parts)
+        before = tuple(self._not_said_elsewhere(name, before))
+        known, moved = self._with_moved(name, words, origin)
         heard = hear(segment, words, final=entry.final, by_agreement=by_agreement)
-        return self._heard(name, heard, words, origin, entry, before)
+        heard, num_moved = without(heard, words, moved)
+        taken = known._heard(name, heard, words, origin, entry, before)
+        if num_moved:
+            return replace(taken, left_out=(*taken.left_out, ("moved", num_moved)))
+        return taken
+
+    def _with_moved(
+        self, name: str, words: Words, origin: Origin
+    ) -> tuple[Segments, frozenset[int]]:
+        """Which of the words were published as another segment's, which has them no more."""
+        later = {n: s for n, s in self.known if n != name and began_later(s.origin, origin)}
+        moving = self.moving
+        own = self._segment(name).settled
+        for other, segment in later.items():
+            moving = moving.with_given(other, segment.settled, own, words)
+        taking = moving.taken(name, words, later.keys())
+        known = tuple((n, replace(s, settled=taking.left_of(n, s.settled))) for n, s in self.known)
+        moving = taking.moving.after(name, own, words)
+        return replace(self, known=known, moving=moving), taking.places
+
+    def _not_said_elsewhere(self, name: str, parts: Iterable[Part]) -> Iterator[Part]:
+        """Words that were pending when a segment was given up, without those that were published as
+        another segment's since."""
+        others = [keys(s.settled) for n, s in self.known if n != name]
+        for part in parts:
+            said = keys(part.words)
+            published = (*others, *(run.words for run in self.moving.runs))
+            places = set[int]().union(*(places_of(words, said) for words in published))
+            words = tuple(w for at, w in enumerate(part.words) if at not in places)
+            if words or part.number > 0:
+                yield replace(part, words=words)
 
     def _heard(
         self,
@@ -86,9 +128,10 @@ class Segments:
             before = (*before, part)
         if entry.final:
             segment = replace(
-                segment, is_closed=True, digest=_digest(words), num_parts=0, is_reopened=False
+                segment, is_closed=True, digest=digest(words), num_parts=0, is_reopened=False
             )
-        kept = self._with(name, segment)
+        # Without a name of its own, what is closed is known by when it began.
+        kept = self._with(_since(name, entry) if entry.final else name, segment, instead_of=name)
         if entry.final and entry.segment is None and entry.start is not None:
             kept = replace(kept, finals=(*kept.finals, _when_and_what(entry))[-MAX_FINALS:])
         kept, finished = kept._without_surplus(entry.id)
@@ -105,7 +148,7 @@ class Segments:
         segments, parts = self, list[Part]()
         for name in names:
             segment = segments._segment(name)
-            parts += _last_parts(name, segment, entry_id)
+            parts += self._not_said_elsewhere(name, _last_parts(name, segment, entry_id))
             closed = replace(
                 segment,
                 settled=segment.settled + segment.shelved + segment.pending,
@@ -140,6 +183,8 @@ class Segments:
         own = entry.extra.get("channel") or entry.speaker or ""
         open_ones = [name for name in self.open_names if name.startswith("said by ")]
         named = f"said by {own}"
+        if _since(named, entry) in dict(self.known):
+            return _since(named, entry)
         if named in open_ones or not open_ones:
             return named
         anonymous = "said by "
@@ -150,8 +195,8 @@ class Segments:
     def _segment(self, name: str) -> Segment:
         return dict(self.known).get(name, Segment())
 
-    def _with(self, name: str, segment: Segment) -> Segments:
-        others = [(n, s) for n, s in self.known if n != name]
+    def _with(self, name: str, segment: Segment, *, instead_of: str = "") -> Segments:
+        others = [(n, s) for n, s in self.known if n not in (name, instead_of)]
         return replace(self, known=(*others, (name, segment)))
 
     def _without_surplus(self, entry_id: str) -> tuple[Segments, tuple[Part, ...]]:
@@ -168,56 +213,13 @@ class Segments:
 
     def to_json(self) -> dict[str, Any]:
         known = [[name, segment.to_json()] for name, segment in self.known]
-        return {"known": known, "finals": list(self.finals)}
+        return {"known": known, "finals": list(self.finals), "moving": self.moving.to_json()}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Segments:
         known = tuple((name, Segment.from_json(s)) for name, s in state.get("known", ()))
-        return cls(known, tuple(state.get("finals", ())))
-
-
-def _relation(closed: Segment, now: Origin) -> Literal["apart", "same time", "unknown"]:
-    """Whether by its time an entry can be about the closed speech."""
-    before = closed.origin
-    if before is None or before.start is None or now.start is None:
-        return "unknown"
-    end = max(before.end or before.start, before.start + SAME_START_SECONDS)
-    return "same time" if before.start - SAME_START_SECONDS <= now.start < end else "apart"
-
-
-def _is_later(before: Origin | None, now: Origin) -> bool:
-    """Whether by its time an entry is about what was said when the one before was over."""
-    if before is None or before.start is None or before.end is None or now.start is None:
-        return False
-    return now.start >= max(before.end, before.start + SAME_START_SECONDS)
-
-
-def _why_old_news(closed: Segment, words: Words, entry: Entry) -> str | None:
-    """Why an entry about a closed segment adds nothing; None if it may. Without a name and a time,
-    the same words may well have been said twice."""
-    if entry.segment is None and words:
-        return None
-    if not words or _digest(words) == closed.digest:
-        return "duplicate" if entry.final else "late"
-    if not entry.final and keys(words) == keys(closed.settled)[: len(words)]:
-        return "late"  # a hypothesis that its final has overtaken
-    return None
-
-
-def _reopened(closed: Segment, words: Words, relation: str, *, is_named: bool) -> Segment:
-    """What an entry under a closed name is about: that speech again, one before it, or another."""
-    said = (closed.settled, *closed.earlier)
-    if relation == "same time":
-        again = [text for text in said if say_the_same(words, text)]
-    else:
-        may_be = relation == "unknown" and is_named
-        again = [text for text in said if may_be and revises(words, text)]
-    others = tuple(text for text in said if text and text not in again[:1])[:MAX_EARLIER]
-    if not again:
-        return Segment(earlier=others)
-    return replace(
-        closed, settled=again[0], earlier=others, is_closed=False, pending=(), is_reopened=True
-    )
+        moving = Moving.from_json(state.get("moving", ()))
+        return cls(known, tuple(state.get("finals", ())), moving)
 
 
 def _led_back(segment: Segment, words: Words, origin: Origin) -> tuple[Segment, tuple[Part, ...]]:
@@ -267,8 +269,10 @@ def _part(name: str, heard: Heard, words: Words, origin: Origin, *, is_last: boo
     )
 
 
-def _digest(words: Words) -> str:
-    return hashlib.blake2b("\0".join(keys(words)).encode(), digest_size=6).hexdigest()
+def _since(name: str, entry: Entry) -> str:
+    """The name of a speech that is closed, if it has none that its recogniser gave it."""
+    has_one = entry.start is None or not name.startswith("said by ")
+    return name if has_one else f"since {entry.start:.2f} {name}"
 
 
 def _when_and_what(entry: Entry) -> str:
