@@ -91,6 +91,10 @@ class Moving:
 
     runs: tuple[Run, ...] = ()
 
+    def of(self, names: Set[str]) -> Moving:
+        """Of these segments; what was said long ago may be said again."""
+        return Moving(tuple(run for run in self.runs if run.source in names))
+
     def with_given(self, source: str, settled: Words, taker: Words, new: Words) -> Moving:
         """With the words of `source` as a run, if `new`, said of a segment that began before it,
         takes them in. taker: what was settled of that one."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from worker.views.settling.origin import Origin, times_of
-from worker.views.settling.words import Words
+from worker.views.settling.segment import Heard, Segment
+from worker.views.settling.words import Words, written
+
+MAX_LEFT_OUT_CHARS = 400
 
 
 @dataclass(frozen=True)
@@ -60,3 +63,38 @@ class Part:
     def from_json(cls, state: Sequence[Any]) -> Part:
         name, words, origin, *told = state
         return cls(name, tuple(words), Origin.from_json(origin), *told)
+
+
+def last_parts(name: str, segment: Segment, entry_id: str) -> Iterator[Part]:
+    """The words that are left, or the mark of the end for readers who wait for it."""
+    words, origin = segment.shelved + segment.pending, segment.origin
+    if origin is None or not (words or segment.owes_its_end):
+        return
+    whole = segment.settled + words
+    timed = times_of(origin, whole, len(whole) - len(words), len(whole), segment.reached)
+    own = replace(timed.origin, entry=entry_id)
+    yield Part(
+        name,
+        words,
+        own,
+        segment.num_parts,
+        is_last=True,
+        how_timed=timed.how,
+        hypothesis=origin.entry if origin.entry != entry_id else "",
+        whole=whole,
+    )
+
+
+def part_of(name: str, heard: Heard, words: Words, origin: Origin, *, is_last: bool) -> Part:
+    end = len(words) if is_last else min(len(words), heard.first + len(heard.words))
+    timed = times_of(origin, words, heard.first, max(heard.first, end), heard.segment.reached)
+    return Part(
+        name,
+        heard.words,
+        timed.origin,
+        heard.segment.num_parts,
+        is_last,
+        timed.how,
+        left_out=written(heard.left_out)[:MAX_LEFT_OUT_CHARS],
+        whole=words or heard.words,
+    )

@@ -24,16 +24,16 @@ from worker.views.settling.closed import (
 )
 from worker.views.settling.likeness import say_the_same
 from worker.views.settling.moving import Moving, places_of
-from worker.views.settling.origin import Origin, times_of
-from worker.views.settling.part import Part
+from worker.views.settling.origin import Origin
+from worker.views.settling.part import Part, last_parts, part_of
 from worker.views.settling.segment import Heard, Segment, hear, resumes, without
-from worker.views.settling.words import Words, keys, words_of, written
+from worker.views.settling.words import Words, keys, words_of
 
 MAX_OPEN = 16
 MAX_CLOSED = 64
 MAX_CLOSED_WITH_WORDS = 8  # of these a late correction is still known to be one
 MAX_FINALS = 64
-MAX_LEFT_OUT_CHARS = 400
+NUM_NEIGHBOURS = 8  # segments that words may have moved from
 
 
 @dataclass(frozen=True)
@@ -59,25 +59,29 @@ class Segments:
         words, origin = words_of(entry.text), Origin.of(entry)
         name, said_before = self._name(entry), _when_and_what(entry)
         if entry.segment is None and said_before in self.finals:
-            return Taken(self._with_moved(name, words, origin)[0], left_out=(("duplicate", 1),))
+            return self._again(name, words, origin)
         segment = self._segment(name)
         if segment.is_closed:
             relation = relation_of(segment, origin)
             why = None if relation == "apart" else why_old_news(segment, words, entry)
             if why:
                 is_said = why == "duplicate"
-                known = self._with_moved(name, words, origin)[0] if is_said else self
-                return Taken(known, left_out=((why, 1),))
+                return (
+                    self._again(name, words, origin)
+                    if is_said
+                    else Taken(self, left_out=((why, 1),))
+                )
             segment = reopened(segment, words, relation, is_named=entry.segment is not None)
         before: tuple[Part, ...] = ()
         if not segment.is_empty and is_later(segment.origin, origin):
             # Its final never came, and something else has its name.
-            before, segment = tuple(_last_parts(name, segment, entry.id)), Segment()
+            before, segment = tuple(last_parts(name, segment, entry.id)), Segment()
         if segment.is_astray and words:
             segment, parts = _led_back(segment, words, origin)
             before = (*before, *parts)
         before = tuple(self._not_said_elsewhere(name, before))
-        known, moved = self._with_moved(name, words, origin)
+        own = self._published_of(name, segment, words, origin)
+        known, moved = self._with_moved(name, own, words, origin)
         heard = hear(segment, words, final=entry.final, by_agreement=by_agreement)
         heard, num_moved = without(heard, words, moved)
         taken = known._heard(name, heard, words, origin, entry, before)
@@ -85,19 +89,40 @@ class Segments:
             return replace(taken, left_out=(*taken.left_out, ("moved", num_moved)))
         return taken
 
-    def _with_moved(
-        self, name: str, words: Words, origin: Origin
-    ) -> tuple[Segments, frozenset[int]]:
-        """Which of the words were published as another segment's, which has them no more."""
-        later = {n: s for n, s in self.known if n != name and began_later(s.origin, origin)}
-        moving = self.moving
+    def _again(self, name: str, words: Words, origin: Origin) -> Taken:
+        """A final that was said before. What it does not say any more may come elsewhere."""
         own = self._segment(name).settled
+        known, _ = self._with_moved(name, own, words, origin)
+        return Taken(known, left_out=(("duplicate", 1),))
+
+    def _with_moved(
+        self, name: str, own: Words, words: Words, origin: Origin
+    ) -> tuple[Segments, frozenset[int]]:
+        """Which of the words were published as another segment's, which has them no more. own: what
+        was published of this one's speech. Times are needed: without them nobody knows a border
+        that moved from what was said again."""
+        if origin.start is None:
+            return self, frozenset()
+        later = {n: s for n, s in self.known if n != name and began_later(s.origin, origin)}
+        moving = self.moving.of({name, *(n for n, _ in self.known[-NUM_NEIGHBOURS:])})
         for other, segment in later.items():
             moving = moving.with_given(other, segment.settled, own, words)
         taking = moving.taken(name, words, later.keys())
         known = tuple((n, replace(s, settled=taking.left_of(n, s.settled))) for n, s in self.known)
-        moving = taking.moving.after(name, own, words)
-        return replace(self, known=known, moving=moving), taking.places
+        return replace(
+            self, known=known, moving=taking.moving.after(name, own, words)
+        ), taking.places
+
+    def _published_of(self, name: str, now: Segment, words: Words, origin: Origin) -> Words:
+        """What was settled of the speech that these words are about. `now`: what is known of it. A
+        text that is not like the one before under its name may be another speech."""
+        before = self._segment(name)
+        if now.settled and (before.is_closed or say_the_same(now.settled, words)):
+            return now.settled
+        begins = {s.origin.start for _, s in self.known if s.origin is not None}
+        tells = len(begins) > 1  # some recognisers send the same start always
+        is_same = tells and relation_of(before, origin) == "same time"
+        return before.settled if is_same else ()
 
     def _not_said_elsewhere(self, name: str, parts: Iterable[Part]) -> Iterator[Part]:
         """Words that were pending when a segment was given up, without those that were published as
@@ -120,7 +145,7 @@ class Segments:
         entry: Entry,
         before: tuple[Part, ...],
     ) -> Taken:
-        part = _part(name, heard, words, origin, is_last=entry.final)
+        part = part_of(name, heard, words, origin, is_last=entry.final)
         segment = replace(heard.segment, origin=origin)
         if part.words or (entry.final and segment.num_parts > 0):
             reached = part.origin.end if part.origin.end is not None else segment.reached
@@ -148,7 +173,7 @@ class Segments:
         segments, parts = self, list[Part]()
         for name in names:
             segment = segments._segment(name)
-            parts += self._not_said_elsewhere(name, _last_parts(name, segment, entry_id))
+            parts += self._not_said_elsewhere(name, last_parts(name, segment, entry_id))
             closed = replace(
                 segment,
                 settled=segment.settled + segment.shelved + segment.pending,
@@ -230,43 +255,8 @@ def _led_back(segment: Segment, words: Words, origin: Origin) -> tuple[Segment, 
         return segment, ()
     # Another speech has begun: what was pending of the one before is its end.
     ended = replace(segment, pending=())
-    parts = tuple(_last_parts("", ended, origin.entry))
+    parts = tuple(last_parts("", ended, origin.entry))
     return Segment(pending=segment.pending, origin=segment.origin), parts
-
-
-def _last_parts(name: str, segment: Segment, entry_id: str) -> Iterator[Part]:
-    """The words that are left, or the mark of the end for readers who wait for it."""
-    words, origin = segment.shelved + segment.pending, segment.origin
-    if origin is None or not (words or segment.owes_its_end):
-        return
-    whole = segment.settled + words
-    timed = times_of(origin, whole, len(whole) - len(words), len(whole), segment.reached)
-    own = replace(timed.origin, entry=entry_id)
-    yield Part(
-        name,
-        words,
-        own,
-        segment.num_parts,
-        is_last=True,
-        how_timed=timed.how,
-        hypothesis=origin.entry if origin.entry != entry_id else "",
-        whole=whole,
-    )
-
-
-def _part(name: str, heard: Heard, words: Words, origin: Origin, *, is_last: bool) -> Part:
-    end = len(words) if is_last else min(len(words), heard.first + len(heard.words))
-    timed = times_of(origin, words, heard.first, max(heard.first, end), heard.segment.reached)
-    return Part(
-        name,
-        heard.words,
-        timed.origin,
-        heard.segment.num_parts,
-        is_last,
-        timed.how,
-        left_out=written(heard.left_out)[:MAX_LEFT_OUT_CHARS],
-        whole=words or heard.words,
-    )
 
 
 def _since(name: str, entry: Entry) -> str:
