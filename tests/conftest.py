@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
@@ -44,8 +45,11 @@ _FIRST = ("tests/engine/gpu", "tests/system", "tests/worker/stream", "tests/benc
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """One for all processes of the run: they find it by the environment."""
+    """One server of forks for all processes of the run: they find it by the environment."""
     if not hasattr(config, "workerinput"):
+        # A script starts what is in its background with SIGINT ignored, and so would be all that
+        # tests start: those of Ctrl-C would wait for ever.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         forks = fork_server()
         forks.__enter__()
         config.add_cleanup(lambda: forks.__exit__(None, None, None))
