@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from worker.intake.entries import Entry
+from worker.views.settling.borders import Borders, places_of
 from worker.views.settling.closed import (
     began_later,
     digest,
@@ -23,7 +24,6 @@ from worker.views.settling.closed import (
     why_old_news,
 )
 from worker.views.settling.likeness import say_the_same
-from worker.views.settling.moving import Moving, places_of
 from worker.views.settling.origin import Origin
 from worker.views.settling.part import Part, last_parts, part_of
 from worker.views.settling.segment import Heard, Segment, hear, resumes, without
@@ -53,7 +53,7 @@ class Segments:
 
     known: tuple[tuple[str, Segment], ...] = ()
     finals: tuple[str, ...] = ()
-    moving: Moving = field(default_factory=Moving)
+    borders: Borders = field(default_factory=Borders)
 
     def take(self, entry: Entry, *, by_agreement: bool) -> Taken:
         words, origin = words_of(entry.text), Origin.of(entry)
@@ -104,13 +104,13 @@ class Segments:
         if origin.start is None:
             return self, frozenset()
         later = {n: s for n, s in self.known if n != name and began_later(s.origin, origin)}
-        moving = self.moving.of({name, *(n for n, _ in self.known[-NUM_NEIGHBOURS:])})
+        borders = self.borders.of({name, *(n for n, _ in self.known[-NUM_NEIGHBOURS:])})
         for other, segment in later.items():
-            moving = moving.with_given(other, segment.settled, own, words)
-        taking = moving.taken(name, words, later.keys())
+            borders = borders.with_given(other, segment.settled, own, words)
+        taking = borders.taken(name, words, later.keys())
         known = tuple((n, replace(s, settled=taking.left_of(n, s.settled))) for n, s in self.known)
         return replace(
-            self, known=known, moving=taking.moving.after(name, own, words)
+            self, known=known, borders=taking.borders.after(name, own, words)
         ), taking.places
 
     def _published_of(self, name: str, now: Segment, words: Words, origin: Origin) -> Words:
@@ -130,7 +130,7 @@ class Segments:
         others = [keys(s.settled) for n, s in self.known if n != name]
         for part in parts:
             said = keys(part.words)
-            published = (*others, *(run.words for run in self.moving.runs))
+            published = (*others, *(run.words for run in self.borders.runs))
             places = set[int]().union(*(places_of(words, said) for words in published))
             words = tuple(w for at, w in enumerate(part.words) if at not in places)
             if words or part.number > 0:
@@ -238,13 +238,13 @@ class Segments:
 
     def to_json(self) -> dict[str, Any]:
         known = [[name, segment.to_json()] for name, segment in self.known]
-        return {"known": known, "finals": list(self.finals), "moving": self.moving.to_json()}
+        return {"known": known, "finals": list(self.finals), "borders": self.borders.to_json()}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Segments:
         known = tuple((name, Segment.from_json(s)) for name, s in state.get("known", ()))
-        moving = Moving.from_json(state.get("moving", ()))
-        return cls(known, tuple(state.get("finals", ())), moving)
+        borders = Borders.from_json(state.get("borders", ()))
+        return cls(known, tuple(state.get("finals", ())), borders)
 
 
 def _led_back(segment: Segment, words: Words, origin: Origin) -> tuple[Segment, tuple[Part, ...]]:

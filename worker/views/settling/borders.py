@@ -72,7 +72,7 @@ class Taking:
     """places: of words that were published as another segment's. left: the runs that their sources
     have no more."""
 
-    moving: Moving
+    borders: Borders
     places: frozenset[int]
     left: tuple[Run, ...]
 
@@ -86,16 +86,16 @@ class Taking:
 
 
 @dataclass(frozen=True)
-class Moving:
+class Borders:
     """runs: the newest at the end."""
 
     runs: tuple[Run, ...] = ()
 
-    def of(self, names: Set[str]) -> Moving:
+    def of(self, names: Set[str]) -> Borders:
         """Of these segments; what was said long ago may be said again."""
-        return Moving(tuple(run for run in self.runs if run.source in names))
+        return Borders(tuple(run for run in self.runs if run.source in names))
 
-    def with_given(self, source: str, settled: Words, taker: Words, new: Words) -> Moving:
+    def with_given(self, source: str, settled: Words, taker: Words, new: Words) -> Borders:
         """With the words of `source` as a run, if `new`, said of a segment that began before it,
         takes them in. taker: what was settled of that one."""
         run, said = keys(settled), keys(new)
@@ -103,7 +103,7 @@ class Moving:
         is_short = 0 < len(run) < MIN_RUN and said[len(taker) :][: len(run)] == run
         if not is_short and (first is None or first.begin > MAX_GAP):
             return self
-        return Moving((*self.runs, Run(run, source))[-MAX_RUNS:])
+        return Borders((*self.runs, Run(run, source))[-MAX_RUNS:])
 
     def taken(self, name: str, new: Words, later: Set[str]) -> Taking:
         """What `new`, said of segment `name`, has of other segments. later: those that began after
@@ -116,9 +116,9 @@ class Moving:
             if held.holds and not run.holds:
                 left.append(run)
             runs.append(held)
-        return Taking(Moving(tuple(runs)), frozenset(places), tuple(left))
+        return Taking(Borders(tuple(runs)), frozenset(places), tuple(left))
 
-    def after(self, name: str, settled: Words, new: Words) -> Moving:
+    def after(self, name: str, settled: Words, new: Words) -> Borders:
         """Now that `new` is said of a segment of which `settled` was published."""
         said, published = keys(new), keys(settled)
         runs = [
@@ -129,13 +129,13 @@ class Moving:
         runs = [run for run in runs if run.holds or len(run.words) >= MIN_RUN]
         known = [run.words for run in runs if run.source == name]
         gone = (words for words in _not_said(published, said) if words not in known)
-        return Moving((*runs, *(Run(words, name) for words in gone))[-MAX_RUNS:])
+        return Borders((*runs, *(Run(words, name) for words in gone))[-MAX_RUNS:])
 
     def to_json(self) -> list[Any]:
         return [[list(run.words), run.source, *map(list, run.holds)] for run in self.runs]
 
     @classmethod
-    def from_json(cls, state: Sequence[Any]) -> Moving:
+    def from_json(cls, state: Sequence[Any]) -> Borders:
         runs = (Run(tuple(w), source, tuple(map(tuple, holds))) for w, source, *holds in state)
         return cls(tuple(runs))
 
